@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// The seam between the towers and the hardware. A new device is a new subclass; nothing above this
+// folder knows which one runs.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "backend/op_args.hpp"
+#include "base/thread_pool.hpp"
+
+namespace clip {
+
+/// Runs ops. Arguments have been checked by `ops/`; implementations trust them.
+///
+/// Every method gives the same bits for a row whatever other rows are in the call and however many
+/// threads run. A backend is used by one thread at a time; it uses its pool inside.
+class Backend {
+  public:
+    virtual ~Backend() = default;
+
+    /// "ref", "onednn", "cpu".
+    virtual std::string_view name() const = 0;
+    virtual Device device() const { return {}; }
+    virtual ThreadPool& pool() = 0;
+    /// What would run an op here, such as "avx512", "onednn" or "ref"; for --verbose and for tests
+    /// that nothing falls back unseen. `op` is the method's name.
+    virtual std::string implementation(std::string_view op) const = 0;
+
+    virtual std::unique_ptr<PreparedLinear> prepare_linear(const LinearWeights& weights) = 0;
+    virtual std::unique_ptr<PreparedConv2d> prepare_conv2d(const Conv2dWeights& weights) = 0;
+
+    virtual void linear(const LinearArgs& args) = 0;
+    virtual void conv2d(const Conv2dArgs& args) = 0;
+    virtual void layer_norm(const LayerNormArgs& args) = 0;
+    virtual void attention(const AttentionArgs& args) = 0;
+    virtual void patch_embedding(const PatchEmbeddingArgs& args) = 0;
+    virtual void embedding(const EmbeddingArgs& args) = 0;
+    virtual void gather_rows(const GatherRowsArgs& args) = 0;
+    virtual void avg_pool(const AvgPoolArgs& args) = 0;
+    virtual void mean_token(const MeanTokenArgs& args) = 0;
+    virtual void l2_normalize(const L2NormalizeArgs& args) = 0;
+    virtual void similarity(const SimilarityArgs& args) = 0;
+    virtual void softmax(const SoftmaxArgs& args) = 0;
+    virtual void top_k(const TopKArgs& args) = 0;
+};
+
+} // namespace clip
