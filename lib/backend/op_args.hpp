@@ -10,17 +10,10 @@
 #include <cstdint>
 #include <span>
 
+#include "base/activation.hpp"
 #include "tensor/view.hpp"
 
 namespace clip {
-
-/// Point-wise functions that a linear layer or a convolution applies to its result.
-enum class Activation : std::uint8_t {
-    none,
-    relu,
-    quick_gelu, ///< x * sigmoid(1.702 x); Hendrycks & Gimpel 2016, section 2
-    gelu,       ///< x * Phi(x) with the error function, not its tanh approximation
-};
 
 /// A linear layer's weights as an implementation wants them: converted, packed, on its device.
 /// Made by Backend::prepare_linear and given only to the backend that made it.
