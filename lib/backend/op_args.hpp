@@ -34,32 +34,42 @@ class PreparedLinear {
 /// The same for a convolution.
 class PreparedConv2d {
   public:
-    explicit PreparedConv2d(Shape weight) : weight_(weight) {}
+    PreparedConv2d(Shape weight, int stride, int padding)
+        : weight_(weight), stride_(stride), padding_(padding) {}
     virtual ~PreparedConv2d() = default;
     PreparedConv2d(const PreparedConv2d&) = delete;
     PreparedConv2d& operator=(const PreparedConv2d&) = delete;
     /// (C_out, C_in, kernel height, kernel width)
     const Shape& weight_shape() const { return weight_; }
+    int stride() const { return stride_; }
+    int padding() const { return padding_; }
+    /// The extent of the result along an axis of `size` pixels; 0 where the kernel does not fit.
+    std::int64_t output_extent(std::int64_t size, std::size_t kernel_axis) const {
+        const std::int64_t span = size + 2 * std::int64_t{padding_} - weight_[kernel_axis];
+        return span < 0 ? 0 : span / stride_ + 1;
+    }
 
   private:
     Shape weight_;
+    int stride_, padding_;
 };
 
 /// Weights are read during the call to prepare_linear only; `bias` is copied.
 struct LinearWeights {
-    ConstView weight;           ///< (out, in) f32
-    ConstView bias;             ///< (out) f32, or empty
-    DType storage = DType::f32; ///< how packed weights are kept: f32, bf16, f16 or i8 (one scale a row)
+    ConstView weight; ///< (out, in) f32
+    ConstView bias;   ///< (out) f32, or empty
+    DType storage =
+        DType::f32; ///< how packed weights are kept: f32, bf16, f16 or i8 (one scale a row)
 };
 
 /// y = activation(x W^T + bias) + residual
 struct LinearArgs {
-    ConstView x;                          ///< (R, in)
+    ConstView x; ///< (R, in)
     const PreparedLinear* weights = nullptr;
     Activation activation = Activation::none;
-    ConstView residual;                   ///< (R, out) or empty; may be the same memory as y
-    MutView y;                            ///< (R, out)
-    MutView pre_activation;               ///< (R, out) saved, or empty
+    ConstView residual;     ///< (R, out) or empty; may be the same memory as y
+    MutView y;              ///< (R, out)
+    MutView pre_activation; ///< (R, out) saved, or empty
 };
 
 struct Conv2dWeights {
@@ -85,9 +95,9 @@ struct LayerNormArgs {
     ConstView gamma; ///< (D)
     ConstView beta;  ///< (D)
     float eps = 1e-5f;
-    MutView y;       ///< (R, D); may be the same memory as x
-    MutView mean;    ///< (R) saved, or empty
-    MutView rstd;    ///< (R) saved, or empty
+    MutView y;    ///< (R, D); may be the same memory as x
+    MutView mean; ///< (R) saved, or empty
+    MutView rstd; ///< (R) saved, or empty
 };
 
 /// Scaled dot-product attention of every sequence and head on its own.
@@ -106,20 +116,21 @@ struct AttentionArgs {
     std::span<const std::int64_t> k_offsets; ///< N + 1, ascending, from 0 to Rk
     int heads = 0;
     int head_width = 0;
-    float scale = 0;         ///< 1 / sqrt(K) in CLIP
+    float scale = 0; ///< 1 / sqrt(K) in CLIP
     bool causal = false;
-    MutView y;               ///< (Rq, H*K) dense
-    MutView log_sum_exp;     ///< (Rq, H) saved, or empty
+    MutView y;           ///< (Rq, H*K) dense
+    MutView log_sum_exp; ///< (Rq, H) saved, or empty
 };
 
 /// Cuts pictures into patches, projects each, puts the class token before them and adds positions.
 struct PatchEmbeddingArgs {
-    ConstView pictures;                       ///< (N, 3, S, S), channels first, as preprocessing makes them
-    int patch = 0;                            ///< P; S = G * P
-    const PreparedLinear* projection = nullptr; ///< in = 3*P*P ordered (channel, row, column), out = D, no bias
-    ConstView class_token;                    ///< (D)
-    ConstView positions;                      ///< (G*G + 1, D), the class token's first
-    MutView y;                                ///< (N, G*G + 1, D)
+    ConstView pictures; ///< (N, 3, S, S), channels first, as preprocessing makes them
+    int patch = 0;      ///< P; S = G * P
+    const PreparedLinear* projection =
+        nullptr;           ///< in = 3*P*P ordered (channel, row, column), out = D, no bias
+    ConstView class_token; ///< (D)
+    ConstView positions;   ///< (G*G + 1, D), the class token's first
+    MutView y;             ///< (N, G*G + 1, D)
 };
 
 /// y[r] = table[ids[r]] + positions[places[r]]
@@ -142,7 +153,7 @@ struct GatherRowsArgs {
 struct AvgPoolArgs {
     ConstView x; ///< (N, height, width, C)
     int window = 2;
-    MutView y;   ///< (N, height/window, width/window, C)
+    MutView y; ///< (N, height/window, width/window, C)
 };
 
 /// The tokens of CLIP's attention pool: y[n] = [mean over places of x[n]; x[n]] + positions
@@ -164,7 +175,7 @@ struct SimilarityArgs {
     ConstView a; ///< (N, E)
     ConstView b; ///< (C, E)
     float scale = 1;
-    MutView y;   ///< (N, C)
+    MutView y; ///< (N, C)
 };
 
 /// Softmax over each row

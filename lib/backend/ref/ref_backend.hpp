@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// The plain backend: always built, the last resort of the others and what they are tested against.
+#pragma once
+
+#include "backend/backend.hpp"
+#include "tensor/tensor.hpp"
+
+namespace clip {
+
+/// Runs the loops of backend/ref in float32, split over rows by the pool.
+class RefBackend final : public Backend {
+  public:
+    explicit RefBackend(ThreadPool& pool) : pool_(pool) {}
+
+    std::string_view name() const override { return "ref"; }
+    ThreadPool& pool() override { return pool_; }
+    std::string implementation(std::string_view) const override { return "ref"; }
+
+    /// Weights are rounded through their storage type and kept as float32.
+    std::unique_ptr<PreparedLinear> prepare_linear(const LinearWeights& weights) override;
+    std::unique_ptr<PreparedConv2d> prepare_conv2d(const Conv2dWeights& weights) override;
+
+    void linear(const LinearArgs& args) override;
+    void conv2d(const Conv2dArgs& args) override;
+    void layer_norm(const LayerNormArgs& args) override;
+    void attention(const AttentionArgs& args) override;
+    void patch_embedding(const PatchEmbeddingArgs& args) override;
+    void embedding(const EmbeddingArgs& args) override;
+    void gather_rows(const GatherRowsArgs& args) override;
+    void avg_pool(const AvgPoolArgs& args) override;
+    void mean_token(const MeanTokenArgs& args) override;
+    void l2_normalize(const L2NormalizeArgs& args) override;
+    void similarity(const SimilarityArgs& args) override;
+    void softmax(const SoftmaxArgs& args) override;
+    void top_k(const TopKArgs& args) override;
+
+  private:
+    /// Calls body(row) for each row, several threads at a time.
+    template <typename Body>
+    void for_each(std::int64_t rows, Body body);
+
+    ThreadPool& pool_;
+};
+
+} // namespace clip

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+#include "ops/attention.hpp"
+
+#include <limits>
+
+#include "base/concat.hpp"
+#include "ops/argument_check.hpp"
+
+namespace clip::ops {
+
+namespace {
+
+using Offsets = std::span<const std::int64_t>;
+
+// Rows times elements a row must not overflow a pointer difference.
+constexpr std::int64_t kMostElements = std::int64_t{1} << 60;
+
+void check_offsets(const ArgumentCheck& check, std::string_view name, Offsets offsets) {
+    check.require(!offsets.empty(), ErrorCode::shape_mismatch, concat(name, " is empty"));
+    check.require(offsets[0] == 0, ErrorCode::invalid_argument,
+                  concat(name, " does not begin with 0 (got ", offsets[0], ")"));
+    for (std::size_t i = 1; i < offsets.size(); ++i)
+        if (offsets[i] < offsets[i - 1]) // no message is built for what is right
+            fail(ErrorCode::invalid_argument,
+                 concat("attention: ", name, "[", i, "] is smaller than the one before (got ",
+                        offsets[i], ", want at least ", offsets[i - 1], ")"));
+}
+
+// Bytes from the first element of the first row to the last of the last.
+std::size_t extent(std::int64_t rows, std::int64_t stride, std::int64_t width) {
+    return rows == 0 ? 0 : static_cast<std::size_t>((rows - 1) * stride + width) * sizeof(float);
+}
+
+void check_stride(const ArgumentCheck& check, std::string_view name, std::int64_t stride,
+                  std::int64_t width, std::int64_t rows) {
+    check.require(
+        stride >= width && stride <= kMostElements / (rows + 1), ErrorCode::invalid_argument,
+        concat(name, " does not fit the rows (got ", stride, ", want at least ", width, ")"));
+}
+
+} // namespace
+
+void attention(Backend& backend, const AttentionArgs& args) {
+    ArgumentCheck check("attention", backend);
+    check.require(args.heads >= 1 && args.head_width >= 1, ErrorCode::invalid_argument,
+                  concat("heads and head width must be at least 1 (got ", args.heads, " and ",
+                         args.head_width, ")"));
+    check.require(args.scale >= 0 && args.scale <= std::numeric_limits<float>::max(),
+                  ErrorCode::invalid_argument,
+                  concat("scale is not finite and positive (got ", args.scale, ")"));
+    check_offsets(check, "q_offsets", args.q_offsets);
+    check_offsets(check, "k_offsets", args.k_offsets);
+    check.require(args.q_offsets.size() == args.k_offsets.size(), ErrorCode::shape_mismatch,
+                  concat("q_offsets and k_offsets count other sequences (got ",
+                         args.q_offsets.size(), " and ", args.k_offsets.size(), ")"));
+    for (std::size_t i = 1; i < args.q_offsets.size(); ++i) {
+        const std::int64_t queries = args.q_offsets[i] - args.q_offsets[i - 1];
+        const std::int64_t keys = args.k_offsets[i] - args.k_offsets[i - 1];
+        const std::int64_t least = args.causal ? queries : queries > 0 ? 1 : 0;
+        if (keys < least)
+            fail(ErrorCode::invalid_argument,
+                 concat("attention: sequence ", i - 1, " has too few keys (got ", keys,
+                        ", want at least ", least, ")"));
+    }
+    const std::int64_t width = std::int64_t{args.heads} * args.head_width;
+    const std::int64_t q_rows = args.q_offsets.back();
+    const std::int64_t k_rows = args.k_offsets.back();
+    check.require(q_rows < kMostElements && k_rows < kMostElements, ErrorCode::invalid_argument,
+                  "offsets are too large");
+    check_stride(check, "q_stride", args.q_stride, width, q_rows);
+    check_stride(check, "kv_stride", args.kv_stride, width, k_rows);
+    check.memory("q", args.q, extent(q_rows, args.q_stride, width), alignof(float), false);
+    check.memory("k", args.k, extent(k_rows, args.kv_stride, width), alignof(float), false);
+    check.memory("v", args.v, extent(k_rows, args.kv_stride, width), alignof(float), false);
+    check.output("y", args.y, {q_rows, width});
+    check.optional_output("log_sum_exp", args.log_sum_exp, {q_rows, args.heads});
+    check.overlaps();
+    if (q_rows > 0)
+        backend.attention(args);
+}
+
+} // namespace clip::ops

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "backend/backend.hpp"
+
+namespace clip::ops {
+
+/// Scaled dot-product attention of every sequence and head on its own.
+///
+/// Shapes:  q (Rq, H*K), rows q_stride elements apart; k, v (Rk, H*K), rows kv_stride apart;
+///          q_offsets, k_offsets (N + 1) rows; y (Rq, H*K); log_sum_exp (Rq, H) or empty. H and K
+///          at least 1. A sequence may have no queries; one with queries has keys, and with
+///          `causal` at least as many as queries.
+/// Maths:   y = softmax(scale q k^T) v within a sequence and head; with `causal`, query j sees keys
+///          0 to j + (keys - queries). log_sum_exp is of the scaled scores, as a natural logarithm.
+/// Numerics: softmax subtracts the largest score; the same bits for a sequence in any batch.
+/// Aliasing: y and log_sum_exp overlap nothing, also not the gaps between rows of q, k and v.
+/// Errors:  shape_mismatch, dtype_mismatch, device_mismatch, invalid_argument (null pointer,
+/// overlap,
+///          stride, offsets, scale).
+/// Source:  Vaswani et al. 2017 (arXiv:1706.03762) section 3.2.1 eq. 1.
+void attention(Backend& backend, const AttentionArgs& args);
+
+} // namespace clip::ops

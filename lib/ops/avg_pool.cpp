@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+#include "ops/avg_pool.hpp"
+
+#include "ops/argument_check.hpp"
+
+namespace clip::ops {
+
+void avg_pool(Backend& backend, const AvgPoolArgs& args) {
+    ArgumentCheck check("avg pool", backend);
+    check.rank("x", args.x, 4);
+    const Shape& x = args.x.shape;
+    const std::int64_t window = args.window;
+    check.require(window >= 1 && window <= x[1] && window <= x[2], ErrorCode::invalid_argument,
+                  "the window is not in 1 to the picture's sides");
+    check.input("x", args.x, x);
+    check.output("y", args.y, {x[0], x[1] / window, x[2] / window, x[3]});
+    check.overlaps();
+    if (args.y.numel() > 0)
+        backend.avg_pool(args);
+}
+
+} // namespace clip::ops

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "backend/backend.hpp"
+
+namespace clip::ops {
+
+/// Scales each row to length 1.
+///
+/// Shapes:  x, y (R, D), D at least 1; norms (R) or empty.
+/// Maths:   y = x / max(|x|, 1e-12); norms = |x|.
+/// Numerics: the sum of squares in float32, so rows longer than 1e19 give zeros.
+/// Aliasing: y may be x. No other overlap.
+/// Errors:  shape_mismatch, dtype_mismatch, device_mismatch, invalid_argument (null pointer,
+///          overlap).
+/// Source:  as torch.nn.functional.normalize.
+void l2_normalize(Backend& backend, const L2NormalizeArgs& args);
+
+} // namespace clip::ops

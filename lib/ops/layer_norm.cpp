@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+#include "ops/layer_norm.hpp"
+
+#include "ops/argument_check.hpp"
+
+namespace clip::ops {
+
+void layer_norm(Backend& backend, const LayerNormArgs& args) {
+    ArgumentCheck check("layer norm", backend);
+    check.rank("x", args.x, 2);
+    const std::int64_t rows = args.x.shape[0];
+    const std::int64_t width = args.x.shape[1];
+    check.require(width > 0, ErrorCode::shape_mismatch, "rows of x are empty");
+    check.require(args.eps > 0, ErrorCode::invalid_argument, "eps is not positive");
+    check.input("x", args.x, {rows, width});
+    check.input("gamma", args.gamma, {width});
+    check.input("beta", args.beta, {width});
+    check.output("y", args.y, {rows, width}, "x");
+    check.optional_output("mean", args.mean, {rows});
+    check.optional_output("rstd", args.rstd, {rows});
+    check.overlaps();
+    if (rows > 0)
+        backend.layer_norm(args);
+}
+
+} // namespace clip::ops

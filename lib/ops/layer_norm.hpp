@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "backend/backend.hpp"
+
+namespace clip::ops {
+
+/// Normalises each row of `x` to zero mean and unit variance, then scales and shifts it.
+///
+/// Shapes:  x, y (R, D), D at least 1; gamma, beta (D); mean, rstd (R) or empty.
+/// Maths:   y = (x - mean) * rstd * gamma + beta,  rstd = 1 / sqrt(var + eps),  var divides by D.
+/// Numerics: statistics in float32 from two passes; bitwise equal between runs on one device.
+/// Aliasing: y may be x. No other overlap.
+/// Errors:  shape_mismatch, dtype_mismatch, device_mismatch, invalid_argument (null pointer,
+///          overlap, eps not positive).
+/// Source:  Ba et al. 2016 (arXiv:1607.06450) eq. 3; float32 statistics as in openai/CLIP
+///          clip/model.py, class LayerNorm.
+void layer_norm(Backend& backend, const LayerNormArgs& args);
+
+} // namespace clip::ops

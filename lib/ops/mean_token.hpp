@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "backend/backend.hpp"
+
+namespace clip::ops {
+
+/// Puts the mean of a picture's places before them and adds positions: CLIP's attention pool's
+/// input.
+///
+/// Shapes:  x (N, L, D), L at least 1; positions (L + 1, D), the mean token's first; y (N, L + 1,
+/// D). Maths:   y[n] = [mean over L of x[n]; x[n]] + positions. Numerics: the mean's sum in float32
+/// in the order of the places. Aliasing: none. Errors:  shape_mismatch, dtype_mismatch,
+/// device_mismatch, invalid_argument (null pointer,
+///          overlap).
+/// Source:  openai/CLIP clip/model.py, class AttentionPool2d.
+void mean_token(Backend& backend, const MeanTokenArgs& args);
+
+} // namespace clip::ops
