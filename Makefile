@@ -1,0 +1,58 @@
+# A thin front of CMake and CTest. `make run` and `make test` each work as the first command on a
+# fresh Debian or Ubuntu machine.
+BUILD ?= build
+JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+CMAKE_FLAGS ?=
+
+.PHONY: all deps run test test-release test-sanitize parity bench docs format install clean
+
+all: $(BUILD)/CMakeCache.txt
+	cmake --build $(BUILD) --parallel $(JOBS)
+
+$(BUILD)/CMakeCache.txt:
+	cmake -S . -B $(BUILD) $(CMAKE_FLAGS)
+
+deps:
+	sh cmake/install_dependencies.sh
+
+run: deps
+	$(MAKE) all
+	sh examples/run.sh $(BUILD)
+
+test: deps
+	$(MAKE) test-release test-sanitize
+
+test-release:
+	cmake -S . -B $(BUILD) -DCLIP_BUILD_TESTS=ON -DCLIP_WERROR=ON $(CMAKE_FLAGS)
+	cmake --build $(BUILD) --parallel $(JOBS)
+	ctest --test-dir $(BUILD) --output-on-failure
+
+# The library's tests again, under AddressSanitizer and UndefinedBehaviorSanitizer.
+test-sanitize:
+	cmake -S . -B $(BUILD)-sanitize -DCLIP_BUILD_TESTS=ON -DCLIP_SANITIZE=address,undefined \
+	  -DCMAKE_BUILD_TYPE=RelWithDebInfo $(CMAKE_FLAGS)
+	cmake --build $(BUILD)-sanitize --parallel $(JOBS)
+	ctest --test-dir $(BUILD)-sanitize --output-on-failure --label-exclude 'tools|docs|tree'
+
+# What needs the PyTorch oracle, PyPI or full-size checkpoints; says what it skips and why.
+parity: all
+	sh tests/parity/run.sh $(BUILD)
+
+bench:
+	cmake -S . -B $(BUILD) -DCLIP_BUILD_BENCH=ON $(CMAKE_FLAGS)
+	cmake --build $(BUILD) --parallel $(JOBS)
+	sh tests/bench/run.sh $(BUILD)
+
+# Rewrites man/*.1 and completions/ from the commands' option tables.
+docs: all
+	sh man/generate.sh $(BUILD)/cmd
+
+format:
+	git ls-files '*.cpp' '*.hpp' | xargs clang-format -i
+
+install: all
+	cmake --install $(BUILD) --prefix $(PREFIX)
+
+clean:
+	rm -rf $(BUILD) $(BUILD)-sanitize
