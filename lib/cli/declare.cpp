@@ -39,11 +39,11 @@ CLI::Option* add_value(CLI::App& app, const std::string& names, const std::strin
 template <typename T>
 std::string wanted(T least, T most) {
     std::string text = std::is_integral_v<T> ? "want a whole number" : "want a number";
-    const bool bottom = least != std::numeric_limits<T>::lowest();
+    const bool bottom = std::is_unsigned_v<T> || least != std::numeric_limits<T>::lowest();
     const bool top = most != std::numeric_limits<T>::max();
     if (bottom && top)
         return concat(text, " from ", least, " to ", most);
-    if (bottom || std::is_unsigned_v<T>)
+    if (bottom)
         return concat(text, " of at least ", least);
     return top ? concat(text, " of at most ", most) : text;
 }
