@@ -10,11 +10,17 @@
 namespace clip {
 
 namespace detail {
-inline void append_part(std::string& out, std::string_view part) { out += part; }
-inline void append_part(std::string& out, const char* part) { out += part; }
-inline void append_part(std::string& out, char part) { out += part; }
+inline void append_part(std::string& out, std::string_view part) {
+    out += part;
+}
+inline void append_part(std::string& out, const char* part) {
+    out += part;
+}
+inline void append_part(std::string& out, char part) {
+    out += part;
+}
 template <typename Number>
-    requires std::is_arithmetic_v<Number>
+requires std::is_arithmetic_v<Number>
 void append_part(std::string& out, Number part) {
     char buffer[48];
     out.append(buffer, std::to_chars(buffer, buffer + sizeof buffer, part).ptr);

@@ -38,13 +38,14 @@ Half::Half(float value) {
     const std::uint32_t magnitude = f & 0x7fffffffu;
     if (magnitude >= 0x7f800000u) { // infinity stays, a NaN stays one (quiet, payload's top bits)
         const bool nan = magnitude > 0x7f800000u;
-        bits = static_cast<std::uint16_t>(
-            sign | 0x7c00u | (nan ? 0x0200u | ((magnitude >> 13) & 0x3ffu) : 0u));
+        bits = static_cast<std::uint16_t>(sign | 0x7c00u |
+                                          (nan ? 0x0200u | ((magnitude >> 13) & 0x3ffu) : 0u));
     } else if (magnitude >= 0x477ff000u) { // 65520 and above round to infinity
         bits = static_cast<std::uint16_t>(sign | 0x7c00u);
     } else if (magnitude < 0x38800000u) { // below 2^-14: subnormal, in units of 2^-24
         const float scaled = std::bit_cast<float>(magnitude) * 16777216.0f;
-        bits = static_cast<std::uint16_t>(sign | static_cast<std::uint16_t>(std::nearbyintf(scaled)));
+        bits =
+            static_cast<std::uint16_t>(sign | static_cast<std::uint16_t>(std::nearbyintf(scaled)));
     } else {
         const std::uint32_t rounded = magnitude + 0x0fffu + ((magnitude >> 13) & 1u);
         bits = static_cast<std::uint16_t>(sign | ((rounded - 0x38000000u) >> 13));
@@ -72,7 +73,9 @@ BFloat16::BFloat16(float value) {
         bits = static_cast<std::uint16_t>((f + 0x7fffu + ((f >> 16) & 1u)) >> 16);
 }
 
-BFloat16::operator float() const { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
+BFloat16::operator float() const {
+    return std::bit_cast<float>(std::uint32_t{bits} << 16);
+}
 
 namespace {
 template <typename T>

@@ -38,7 +38,8 @@ constexpr std::size_t dtype_size(DType dtype) {
 std::string_view dtype_name(DType dtype);
 
 constexpr bool is_floating(DType dtype) {
-    return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16 || dtype == DType::f64;
+    return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16 ||
+           dtype == DType::f64;
 }
 
 /// IEEE 754 binary16, stored as bits.

@@ -13,20 +13,20 @@ namespace clip {
 /// Why an operation failed. Small on purpose: a code is what a caller can act on, the message is
 /// what a person reads.
 enum class ErrorCode : std::uint8_t {
-    invalid_argument,  ///< a value given by the user makes no sense
-    shape_mismatch,    ///< tensor shapes do not fit each other
-    dtype_mismatch,    ///< an element type is not the one that is needed
-    device_mismatch,   ///< tensors live on different devices
-    unsupported,       ///< understood, but not offered by this build, backend or model
-    not_found,         ///< a file, tensor or name does not exist
-    bad_format,        ///< data that does not follow its format
-    version_mismatch,  ///< a format version this build does not know, or two models that differ
-    truncated,         ///< data that ends too early
-    io_failure,        ///< the operating system refused to read or write
-    out_of_memory,     ///< no memory on the host or the device
-    device_failure,    ///< an accelerator or its driver failed
-    interrupted,       ///< Ctrl-C or a termination signal
-    internal,          ///< a bug in this program
+    invalid_argument, ///< a value given by the user makes no sense
+    shape_mismatch,   ///< tensor shapes do not fit each other
+    dtype_mismatch,   ///< an element type is not the one that is needed
+    device_mismatch,  ///< tensors live on different devices
+    unsupported,      ///< understood, but not offered by this build, backend or model
+    not_found,        ///< a file, tensor or name does not exist
+    bad_format,       ///< data that does not follow its format
+    version_mismatch, ///< a format version this build does not know, or two models that differ
+    truncated,        ///< data that ends too early
+    io_failure,       ///< the operating system refused to read or write
+    out_of_memory,    ///< no memory on the host or the device
+    device_failure,   ///< an accelerator or its driver failed
+    interrupted,      ///< Ctrl-C or a termination signal
+    internal,         ///< a bug in this program
 };
 
 /// The code's spelling, such as "bad_format".

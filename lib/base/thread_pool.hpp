@@ -14,7 +14,8 @@ namespace clip {
 /// result whatever the split, and all of this library's does.
 class ThreadPool {
   public:
-    /// `threads` counts the caller too: 1 starts none, 0 means one a core that this process may use.
+    /// `threads` counts the caller too: 1 starts none, 0 means one a core that this process may
+    /// use.
     explicit ThreadPool(std::size_t threads);
     ~ThreadPool();
     ThreadPool(const ThreadPool&) = delete;

@@ -17,15 +17,18 @@ namespace clip {
 /// Which vector of a tower is asked for.
 enum class Layer : std::uint8_t {
     projected,   ///< in the joint space, (E)
-    penultimate, ///< before the output projection: what the paper's linear probe is fitted on (App. A.3)
+    penultimate, ///< before the output projection: what the paper's linear probe is fitted on (App.
+                 ///< A.3)
 };
 
 struct ModelOptions {
-    DType storage = DType::f32; ///< how packed weights are kept: f32, bf16, f16 or i8; sums are always f32
+    DType storage =
+        DType::f32; ///< how packed weights are kept: f32, bf16, f16 or i8; sums are always f32
 };
 
-/// Encodes pictures and texts. Each tower is prepared (weights converted and packed) when it is first
-/// used, so that a run over texts never reads the vision weights. Used by one thread at a time.
+/// Encodes pictures and texts. Each tower is prepared (weights converted and packed) when it is
+/// first used, so that a run over texts never reads the vision weights. Used by one thread at a
+/// time.
 class ClipModel {
   public:
     /// `backend` must outlive the model. Errors: those of the checkpoint's weights, unsupported.
@@ -52,8 +55,8 @@ class ClipModel {
                          Layer layer = Layer::projected);
 
     /// texts (N), each with its start and end marks -> out (N, dim), not normalised. Costs what the
-    /// tokens up to each text's end mark cost. Errors: invalid_argument (no tokens, too many, or an id
-    /// outside the vocabulary).
+    /// tokens up to each text's end mark cost. Errors: invalid_argument (no tokens, too many, or an
+    /// id outside the vocabulary).
     void encode_texts(std::span<const TokenizedText> texts, std::span<float> out,
                       Layer layer = Layer::projected);
 

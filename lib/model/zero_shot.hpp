@@ -18,11 +18,11 @@ struct ClassNames {
 
 /// One unit vector a class.
 struct Classifier {
-    std::string model;                ///< ClipModel::id of the model that made it
+    std::string model; ///< ClipModel::id of the model that made it
     double logit_scale = 100.0;
-    std::vector<std::string> labels;  ///< (C)
-    std::vector<float> weights;       ///< (C, E), rows of length 1
-    std::int64_t dim = 0;             ///< E
+    std::vector<std::string> labels; ///< (C)
+    std::vector<float> weights;      ///< (C, E), rows of length 1
+    std::int64_t dim = 0;            ///< E
 };
 
 /// Puts `name` in place of every "{}" of a template. Errors: invalid_argument (no "{}" in it).
@@ -33,6 +33,7 @@ std::string fill_template(const std::string& prompt_template, const std::string&
 /// Errors: invalid_argument (no classes, no templates, a template without "{}").
 Classifier build_classifier(ClipModel& model, const Tokenizer& tokenizer, Backend& backend,
                             std::span<const ClassNames> classes,
-                            std::span<const std::string> templates, std::size_t* truncated = nullptr);
+                            std::span<const std::string> templates,
+                            std::size_t* truncated = nullptr);
 
 } // namespace clip

@@ -28,7 +28,9 @@ HostBuffer::HostBuffer(std::size_t bytes) : size_(bytes) {
     data_.reset(static_cast<std::byte*>(data));
 }
 
-void HostBuffer::Free::operator()(std::byte* data) const { std::free(data); }
+void HostBuffer::Free::operator()(std::byte* data) const {
+    std::free(data);
+}
 
 Tensor::Tensor(Shape shape, DType dtype)
     : shape_(shape), dtype_(dtype),

@@ -1,0 +1,61 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The lane of `make parity`: checks against software that this project did not write. Each check says
+# why it is skipped where its needs are absent, and the lane fails only where a check failed.
+#
+#   tests/parity/run.sh BUILD
+#
+# Needs the PyTorch oracle (ORACLE, by default ../shared/oracle/clip_oracle.py) and a python3 with
+# torch, numpy and Pillow (PYTHON, by default /usr/bin/python3); for texts also ftfy (FTFY_PYTHON, a
+# virtual environment with it, by default the same python3).
+set -u
+build=$(CDPATH='' cd -- "$1" && pwd)
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
+PATH=$build/cmd:$PATH
+ORACLE=${ORACLE:-$root/../shared/oracle/clip_oracle.py}
+PYTHON=${PYTHON:-/usr/bin/python3}
+FTFY_PYTHON=${FTFY_PYTHON:-$PYTHON}
+CLIP_VOCAB=${CLIP_VOCAB:-$(dirname "$ORACLE")/../vocab/bpe_simple_vocab_16e6.txt.gz}
+export PATH ORACLE PYTHON FTFY_PYTHON CLIP_VOCAB
+passed=0 failed=0 skipped=0
+
+# check NAME 'CONDITION' 'WHY NOT' COMMAND...
+check() {
+    name=$1 condition=$2 reason=$3
+    shift 3
+    if ! sh -c "$condition" >/dev/null 2>&1; then
+        echo "parity: $name: skipped: $reason"
+        skipped=$((skipped + 1))
+    elif "$@"; then
+        echo "parity: $name: passed"
+        passed=$((passed + 1))
+    else
+        echo "parity: $name: FAILED"
+        failed=$((failed + 1))
+    fi
+}
+
+# shellcheck disable=SC2016 # expanded by check's own shell
+{
+    has_oracle='test -f "$ORACLE"'
+    has_torch='"$PYTHON" -c "import torch, numpy, PIL"'
+    has_ftfy='"$FTFY_PYTHON" -c "import ftfy, regex"'
+    has_h5py='"$PYTHON" -c "import h5py"'
+}
+cd "$root/tests/parity" || exit 2
+check embeddings "$has_oracle && $has_torch" "no oracle at $ORACLE, or no torch in $PYTHON" \
+    "$PYTHON" embeddings.py --oracle "$ORACLE" --arch tiny-vit tiny-vit-gelu tiny-rn
+check full-size "test -n \"\${FULL_SIZE:-}\" && $has_oracle && $has_torch" \
+    "set FULL_SIZE=1 (makes 3 GB of checkpoints)" \
+    "$PYTHON" embeddings.py --oracle "$ORACLE" --arch ViT-B/32 RN50 ViT-L/14
+check checkpoints "$has_oracle && $has_torch" "no oracle at $ORACLE, or no torch in $PYTHON" \
+    sh checkpoints.sh "$build"
+check pixels "$has_oracle && $has_torch" "no oracle at $ORACLE, or no Pillow in $PYTHON" \
+    "$PYTHON" pixels.py --oracle "$ORACLE" --command "$build/cmd/clip-model pixels"
+check tokens "$has_oracle && $has_ftfy" "no oracle at $ORACLE, or no ftfy and regex in $FTFY_PYTHON" \
+    "$FTFY_PYTHON" tokens.py --oracle "$ORACLE" --command "$build/cmd/clip-model tokens"
+check broken-pictures "$has_h5py && $has_torch" "no h5py or no Pillow in $PYTHON" \
+    "$PYTHON" broken_pictures.py --model "$root/tests/golden/micro-vit-hf"
+check hdf5 "$has_h5py" "no h5py in $PYTHON" "$PYTHON" hdf5.py --build "$build"
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]
