@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// From a file's bytes to pixels. What a picture is, is told from its bytes, never from its name.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "base/result.hpp"
+#include "data/image.hpp"
+
+namespace clip {
+
+struct DecodeOptions {
+    /// A picture with more pixels is refused before memory is taken for it; 0: no limit. The
+    /// default is where Pillow gives up, too.
+    std::int64_t max_pixels = 178956970;
+    /// The plugin that decodes what libjpeg and libpng do not; empty: found beside the program.
+    std::string plugin_path;
+};
+
+/// Decodes JPEG, PNG and GIF (its first frame) here, and WebP, BMP, TIFF, PNM and JPEG 2000 by the
+/// OpenCV plugin, which is loaded when the first of them comes. Thread-safe.
+///
+/// Errors, as the Result's error: bad_format (not a picture, or a broken one), truncated (cut
+/// off), unsupported (a format or kind of picture that this build cannot read, the plugin is not
+/// there), invalid_argument (over max_pixels), out_of_memory. Messages do not name the file.
+Result<Image> decode_image(std::span<const std::uint8_t> bytes, const DecodeOptions& options);
+
+/// Reads the file `path`, any bytes but NUL, and decodes it.
+/// Errors: as decode_image; not_found, io_failure; invalid_argument (not a regular file).
+Result<Image> read_image(const std::string& path, const DecodeOptions& options);
+
+/// Whether the name ends, in any case, in one of: .jpg .jpeg .jpe .jfif .png .gif .webp .bmp .dib
+/// .tif .tiff .ppm .pgm .pbm .pnm .jp2 .j2k. Looks at nothing but the name: this is for choosing
+/// files of a folder.
+bool looks_like_picture(const std::string& path);
+
+} // namespace clip

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+// The formats that OpenCV reads, by the plugin that links it.
+#include <algorithm>
+#include <cstring>
+#include <dlfcn.h>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <unistd.h>
+#include <vector>
+
+#include "base/concat.hpp"
+#include "data/image_codecs.hpp"
+#include "data/opencv_plugin/plugin.h"
+
+namespace clip {
+
+namespace {
+
+constexpr const char* kPluginName = "libclip_opencv.so";
+
+/// The folder of the running program, or empty.
+std::string program_folder() {
+    std::vector<char> path(4096);
+    const ssize_t length = ::readlink("/proc/self/exe", path.data(), path.size());
+    if (length <= 0 || static_cast<std::size_t>(length) >= path.size())
+        return {};
+    const std::string_view name(path.data(), static_cast<std::size_t>(length));
+    return std::string(name.substr(0, name.rfind('/')));
+}
+
+std::vector<std::string> plugin_places(const std::string& chosen) {
+    if (!chosen.empty())
+        return {chosen};
+    std::vector<std::string> places;
+    const std::string folder = program_folder();
+    if (!folder.empty())
+        for (const char* below : {"/", "/../lib/clip-tools/", "/../" CLIP_LIBDIR "/clip-tools/",
+                                  "/../lib/data/opencv_plugin/"})
+            places.push_back(concat(folder, below, kPluginName));
+    places.push_back(concat(CLIP_PLUGIN_INSTALL_FOLDER "/", kPluginName));
+    return places;
+}
+
+/// Loads the plugin once a process and place; it is never unloaded.
+clip_opencv_decode_function load_plugin(const std::string& chosen) {
+    static std::mutex mutex;
+    static std::map<std::string, clip_opencv_decode_function> loaded;
+    const std::lock_guard lock(mutex);
+    if (const auto found = loaded.find(chosen); found != loaded.end())
+        return found->second;
+    std::string problem = "not found";
+    for (const std::string& place : plugin_places(chosen)) {
+        if (::access(place.c_str(), R_OK) != 0)
+            continue;
+        void* library = ::dlopen(place.c_str(), RTLD_NOW | RTLD_LOCAL);
+        void* symbol = library != nullptr ? ::dlsym(library, "clip_opencv_decode") : nullptr;
+        if (symbol != nullptr)
+            return loaded[chosen] = reinterpret_cast<clip_opencv_decode_function>(symbol);
+        const char* said = ::dlerror();
+        problem = said != nullptr ? said : "it is not a plugin of this program";
+    }
+    fail(ErrorCode::unsupported, concat("this picture needs the OpenCV plugin, ", kPluginName,
+                                        ", which cannot be loaded (", problem, ")"));
+}
+
+/// What the plugin decodes into.
+struct Decoded {
+    int width = 0, height = 0, channels = 0, bits = 0;
+    PixelBuffer samples;
+};
+
+void* allocate_samples(void* context, int width, int height, int channels, int bits) {
+    auto& decoded = *static_cast<Decoded*>(context);
+    if (width < 1 || height < 1 || channels < 1 || channels > 4)
+        return nullptr;
+    try {
+        decoded.samples =
+            PixelBuffer(static_cast<std::size_t>(width) * static_cast<std::size_t>(height) *
+                        static_cast<std::size_t>(channels * bits / 8));
+    } catch (const std::bad_alloc&) {
+        return nullptr;
+    }
+    decoded.width = width;
+    decoded.height = height;
+    decoded.channels = channels;
+    decoded.bits = bits;
+    return decoded.samples.data();
+}
+
+std::uint16_t sample16(const PixelBuffer& samples, std::size_t i) {
+    std::uint16_t value = 0;
+    std::memcpy(&value, samples.data() + 2 * i, 2);
+    return value;
+}
+
+/// Colours of 16 bits lose their lower byte, as in Pillow; grey keeps it.
+void narrow_to_bytes(Decoded& decoded) {
+    const std::size_t count = decoded.samples.size() / 2;
+    PixelBuffer bytes(count);
+    for (std::size_t i = 0; i < count; ++i)
+        bytes.data()[i] = static_cast<std::uint8_t>(sample16(decoded.samples, i) >> 8);
+    decoded.samples = std::move(bytes);
+    decoded.bits = 8;
+}
+
+/// Keeps the first `to` of `from` channels.
+void drop_channels(Decoded& decoded, int to) {
+    const auto from = static_cast<std::size_t>(decoded.channels);
+    const std::size_t count = decoded.samples.size() / from;
+    PixelBuffer kept(count * static_cast<std::size_t>(to));
+    for (std::size_t i = 0; i < count; ++i)
+        std::memcpy(kept.data() + i * static_cast<std::size_t>(to),
+                    decoded.samples.data() + i * from, static_cast<std::size_t>(to));
+    decoded.samples = std::move(kept);
+    decoded.channels = to;
+}
+
+/// Colours that were indices in the file become indices again: OpenCV has looked them up, but such
+/// pictures are resized by nearest. Null where there are over 256 of them.
+std::optional<Image> index_colours(const Decoded& decoded, const std::string& format) {
+    Image image = make_image(decoded.width, decoded.height, PixelMode::palette, format);
+    std::map<std::uint32_t, std::uint8_t> indices;
+    std::uint32_t last = 0xFFFFFFFF;
+    std::uint8_t index = 0;
+    for (std::size_t i = 0; i < image.pixels.size(); ++i) {
+        const std::uint8_t* rgb =
+            decoded.samples.data() + i * static_cast<std::size_t>(decoded.channels);
+        const bool grey = decoded.channels < 3;
+        const std::uint8_t g = grey ? rgb[0] : rgb[1], b = grey ? rgb[0] : rgb[2];
+        const std::uint32_t colour = std::uint32_t{rgb[0]} << 16 | std::uint32_t{g} << 8 | b;
+        if (colour != last) {
+            const auto next = static_cast<std::uint8_t>(indices.size());
+            if (indices.size() == 256 && !indices.contains(colour))
+                return std::nullopt;
+            index = indices.try_emplace(colour, next).first->second;
+            image.palette[index] = {rgb[0], g, b};
+            last = colour;
+        }
+        image.pixels.data()[i] = index;
+    }
+    return image;
+}
+
+PixelMode mode_of(const Decoded& decoded, bool bilevel) {
+    switch (decoded.channels) {
+    case 1:
+        return decoded.bits == 16 ? PixelMode::grey16
+               : bilevel          ? PixelMode::bilevel
+                                  : PixelMode::grey;
+    case 2:
+        return PixelMode::grey_alpha;
+    case 3:
+        return PixelMode::rgb;
+    default:
+        return PixelMode::rgba;
+    }
+}
+
+} // namespace
+
+Image decode_by_opencv(PictureFormat format, Bytes bytes, const DecodeOptions& options) {
+    const PictureHeader header = sniff_header(format, bytes);
+    check_picture_size(header.width, header.height, options);
+    const clip_opencv_decode_function decode = load_plugin(options.plugin_path);
+    Decoded decoded;
+    char message[256] = {};
+    if (decode(CLIP_OPENCV_VERSION, bytes.data(), bytes.size(), allocate_samples, &decoded, message,
+               sizeof message) != 0)
+        fail_picture(format, message);
+    if (decoded.bits == 16 && decoded.channels > 1)
+        narrow_to_bytes(decoded);
+    if (header.opaque && decoded.channels == 4)
+        drop_channels(decoded, 3);
+    const std::string name = picture_format_name(format);
+    if (header.indexed)
+        if (std::optional<Image> image = index_colours(decoded, name)) {
+            image->orientation = header.orientation;
+            return std::move(*image);
+        }
+    Image image;
+    image.width = decoded.width;
+    image.height = decoded.height;
+    image.mode = mode_of(decoded, header.bilevel);
+    image.pixels = std::move(decoded.samples);
+    image.orientation = header.orientation;
+    image.format = name;
+    return image;
+}
+
+} // namespace clip

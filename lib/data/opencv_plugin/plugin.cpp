@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+#include "data/opencv_plugin/plugin.h"
+
+#include <climits>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <string>
+
+#include <opencv2/core.hpp>
+#include <opencv2/core/utils/logger.hpp>
+#include <opencv2/imgcodecs.hpp>
+
+namespace {
+
+void say(const std::string& text, char* message, size_t message_size) {
+    if (message_size == 0)
+        return;
+    const size_t length = std::min(text.size(), message_size - 1);
+    std::memcpy(message, text.data(), length);
+    message[length] = '\0';
+}
+
+void be_quiet() {
+    static const bool done = [] {
+        cv::setNumThreads(1);
+        cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
+        cv::redirectError([](int, const char*, const char*, const char*, int, void*) { return 0; });
+        return true;
+    }();
+    static_cast<void>(done);
+}
+
+/// OpenCV keeps blue first.
+template <typename Sample>
+void copy_swapped(Sample* to, const cv::Mat& from) {
+    const int channels = from.channels();
+    for (int y = 0; y < from.rows; ++y) {
+        const auto* row = from.ptr<Sample>(y);
+        for (int x = 0; x < from.cols; ++x, row += channels, to += channels) {
+            for (int c = 0; c < channels; ++c)
+                to[c] = row[c];
+            if (channels >= 3)
+                std::swap(to[0], to[2]);
+        }
+    }
+}
+
+std::string decode(const void* bytes, size_t size, clip_opencv_allocate allocate, void* context) {
+    if (size > INT_MAX)
+        return "over 2 GiB";
+    be_quiet();
+    // The Mat is a header over the bytes, which imdecode does not change.
+    const cv::Mat input(1, static_cast<int>(size), CV_8UC1, const_cast<void*>(bytes));
+    const cv::Mat image = cv::imdecode(input, cv::IMREAD_UNCHANGED);
+    if (image.empty())
+        return "OpenCV cannot decode it";
+    const bool wide = image.depth() == CV_16U;
+    if (image.depth() != CV_8U && !wide)
+        return "its samples are neither 8 nor 16 bits";
+    void* to = allocate(context, image.cols, image.rows, image.channels(), wide ? 16 : 8);
+    if (to == nullptr)
+        return "its pixels cannot be stored";
+    if (wide)
+        copy_swapped(static_cast<std::uint16_t*>(to), image);
+    else
+        copy_swapped(static_cast<std::uint8_t*>(to), image);
+    return {};
+}
+
+} // namespace
+
+extern "C" int clip_opencv_decode(int version, const void* bytes, size_t size,
+                                  clip_opencv_allocate allocate, void* context, char* message,
+                                  size_t message_size) {
+    try {
+        const std::string problem = version == CLIP_OPENCV_VERSION
+                                        ? decode(bytes, size, allocate, context)
+                                        : "the plugin is of another version";
+        if (problem.empty())
+            return 0;
+        say(problem, message, message_size);
+    } catch (const cv::Exception& exception) {
+        say(exception.err, message, message_size);
+    } catch (const std::exception& exception) {
+        say(exception.what(), message, message_size);
+    } catch (...) {
+        say("an unknown error", message, message_size);
+    }
+    return 1;
+}

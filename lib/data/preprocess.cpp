@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+#include "data/preprocess.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/concat.hpp"
+#include "data/resize.hpp"
+
+namespace clip {
+
+namespace {
+
+constexpr int kMaxSize = 4096;
+
+/// floor(n * longer / shorter), divided in double as Python does.
+std::int64_t longer_side(int n, int longer, int shorter) {
+    return static_cast<std::int64_t>(static_cast<double>(std::int64_t{n} * longer) /
+                                     static_cast<double>(shorter));
+}
+
+/// round-half-even((side - n) / 2), for side >= n.
+std::int64_t crop_begin(std::int64_t side, int n) {
+    const std::int64_t twice = side - n;
+    const std::int64_t half = twice / 2;
+    return twice % 2 == 0 ? half : half + half % 2;
+}
+
+ResizeWindow plan(int width, int height, const PreprocessOptions& options) {
+    const int n = options.size;
+    std::int64_t to_width = n, to_height = n;
+    if (options.crop == Crop::center) {
+        if (width <= height)
+            to_height = longer_side(n, height, width);
+        else
+            to_width = longer_side(n, width, height);
+    }
+    return {{width, to_width, crop_begin(to_width, n), n},
+            {height, to_height, crop_begin(to_height, n), n}};
+}
+
+/// Reads a pixel of any mode but grey16 as RGB, with Pillow's conversions.
+class ToRgb {
+  public:
+    explicit ToRgb(const Image& image) : mode_(image.mode), palette_(image.palette) {}
+
+    void operator()(std::uint8_t* rgb, const std::uint8_t* pixel) const {
+        switch (mode_) {
+        case PixelMode::rgb:
+        case PixelMode::rgba:
+            std::memcpy(rgb, pixel, 3);
+            return;
+        case PixelMode::palette:
+            std::memcpy(rgb, palette_[pixel[0]].data(), 3);
+            return;
+        case PixelMode::cmyk:
+            for (int c = 0; c < 3; ++c) {
+                const int white = 255 - pixel[3];
+                const int product = pixel[c] * white + 128;
+                const int value = white - (((product >> 8) + product) >> 8);
+                rgb[c] = static_cast<std::uint8_t>(std::clamp(value, 0, 255));
+            }
+            return;
+        default:
+            std::memset(rgb, pixel[0], 3);
+        }
+    }
+
+  private:
+    PixelMode mode_;
+    const Palette& palette_;
+};
+
+/// Every pixel taken from one pixel of the source: nearest, or a plain crop.
+std::vector<std::uint8_t> pick(const Image& image, const OrientedRows& rows,
+                               const ResizeWindow& window) {
+    const std::vector<int> xs = nearest_inputs(window.x);
+    const std::vector<int> ys = nearest_inputs(window.y);
+    std::vector<std::uint8_t> out(xs.size() * ys.size() * 3);
+    const ToRgb to_rgb(image);
+    std::uint8_t* at = out.data();
+    for (const int y : ys) {
+        for (const int x : xs) {
+            const std::uint8_t* pixel = rows.pixel(x, y);
+            if (image.mode == PixelMode::grey16) {
+                std::uint16_t sample = 0;
+                std::memcpy(&sample, pixel, 2);
+                std::memset(at, std::min<int>(sample, 255), 3);
+            } else {
+                to_rgb(at, pixel);
+            }
+            at += 3;
+        }
+    }
+    return out;
+}
+
+std::vector<std::uint8_t> resize_wide(OrientedRows& rows, const ResizeWindow& window) {
+    const std::vector<std::int32_t> grey = resize_grey16(rows, window);
+    std::vector<std::uint8_t> out(grey.size() * 3);
+    for (std::size_t i = 0; i < grey.size(); ++i)
+        std::memset(out.data() + 3 * i, std::clamp(grey[i], 0, 255), 3);
+    return out;
+}
+
+/// The upper bytes of 16-bit grey.
+Image upper_bytes(const Image& image) {
+    Image grey = make_image(image.width, image.height, PixelMode::grey, image.format);
+    grey.orientation = image.orientation;
+    const std::uint8_t* from = image.pixels.data();
+    std::uint8_t* to = grey.pixels.data();
+    for (std::size_t i = 0; i < grey.pixels.size(); ++i) {
+        std::uint16_t sample = 0;
+        std::memcpy(&sample, from + 2 * i, 2);
+        to[i] = static_cast<std::uint8_t>(sample >> 8);
+    }
+    return grey;
+}
+
+} // namespace
+
+std::vector<std::uint8_t> preprocess_u8(const Image& image, const PreprocessOptions& options) {
+    if (options.size < 1 || options.size > kMaxSize)
+        fail(ErrorCode::invalid_argument, concat("prepare picture: size out of range (got ",
+                                                 options.size, ", want 1 to ", kMaxSize, ")"));
+    if (image.width < 1 || image.height < 1 ||
+        image.pixels.size() != image.row_bytes() * static_cast<std::size_t>(image.height))
+        fail(ErrorCode::invalid_argument, "prepare picture: it has no pixels, or not as many as "
+                                          "its width and height say");
+    if (image.mode == PixelMode::grey16 && options.scale_grey16)
+        return preprocess_u8(upper_bytes(image), options);
+
+    OrientedRows rows(image, options.orientation == Orientation::exif ? image.orientation : 1);
+    const ResizeWindow window = plan(rows.width(), rows.height(), options);
+    const bool same = window.x.in == window.x.out && window.y.in == window.y.out;
+    if (same || image.mode == PixelMode::palette || image.mode == PixelMode::bilevel)
+        return pick(image, rows, window);
+    if (image.mode == PixelMode::grey16)
+        return resize_wide(rows, window);
+
+    const std::size_t channels = pixel_size(image.mode);
+    const bool alpha = image.mode == PixelMode::rgba || image.mode == PixelMode::grey_alpha;
+    std::vector<std::uint8_t> pixels =
+        resize_bytes(rows, static_cast<int>(channels), alpha, window);
+    if (image.mode == PixelMode::rgb)
+        return pixels;
+    std::vector<std::uint8_t> out(pixels.size() / channels * 3);
+    const ToRgb to_rgb(image);
+    for (std::size_t i = 0; i < out.size() / 3; ++i)
+        to_rgb(out.data() + 3 * i, pixels.data() + channels * i);
+    return out;
+}
+
+void preprocess(const Image& image, const PreprocessOptions& options, float* out) {
+    const std::vector<std::uint8_t> pixels = preprocess_u8(image, options);
+    const std::size_t count = pixels.size() / 3;
+    for (std::size_t c = 0; c < 3; ++c) {
+        float table[256];
+        for (int value = 0; value < 256; ++value)
+            table[value] = (static_cast<float>(value) / 255.0F - options.mean[c]) / options.std[c];
+        for (std::size_t i = 0; i < count; ++i)
+            out[c * count + i] = table[pixels[3 * i + c]];
+    }
+}
+
+} // namespace clip

@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Compares prepared pictures with the oracle's, byte for byte.
+
+  pixels.py ORACLE.py COMMAND...
+
+COMMAND is run as `COMMAND IMAGE -o FILE.npy --orientation exif|ignore`, for inputs of the side
+given by --size N in it (default 224). `clip-model pixels -m MODEL` is such a command, and so is
+the test build's `clip_pixels_driver`. Needs Pillow and numpy; without them the lane is skipped.
+Pictures are random and made here; the seed is fixed. Exits 1 where anything differs.
+"""
+import importlib.util, os, random, subprocess, sys, tempfile, warnings
+
+try:
+    import numpy as np
+    import PIL
+    from PIL import Image, ImageOps
+except ImportError as missing:
+    print(f"skipped: {missing}")
+    sys.exit(0)
+if len(sys.argv) < 3 or not os.path.exists(sys.argv[1]):
+    print("skipped: no oracle and no command given")
+    sys.exit(0)
+warnings.simplefilter("ignore")
+Image.MAX_IMAGE_PIXELS = None
+
+spec = importlib.util.spec_from_file_location("oracle", sys.argv[1])
+oracle = importlib.util.module_from_spec(spec)
+sys.modules["oracle"] = oracle
+spec.loader.exec_module(oracle)
+command = sys.argv[2:]
+size = int(command[command.index("--size") + 1]) if "--size" in command else 224
+only = os.environ.get("PIXELS_ONLY", "").split(",") if os.environ.get("PIXELS_ONLY") else None
+rng = random.Random(20)
+nrng = np.random.default_rng(20)
+
+
+def noise(w, h, channels):
+    """Smooth colour with noise over it, so that both filters and clipping are exercised."""
+    small = nrng.integers(0, 256, (max(h // 9, 1), max(w // 9, 1), channels), dtype=np.uint8)
+    y, x = np.arange(h) * small.shape[0] // h, np.arange(w) * small.shape[1] // w
+    big = small[y][:, x].astype(np.int16) + nrng.integers(-60, 60, (h, w, channels))
+    return np.clip(big, 0, 255).astype(np.uint8)
+
+
+def rgb(w, h):
+    return Image.fromarray(noise(w, h, 3))
+
+
+def rgba(w, h):
+    return Image.fromarray(noise(w, h, 4), "RGBA")
+
+
+def grey(w, h):
+    return Image.fromarray(noise(w, h, 1)[:, :, 0])
+
+
+def la(w, h):
+    return Image.fromarray(noise(w, h, 2), "LA")
+
+
+def grey16(w, h):
+    return Image.fromarray(noise(w, h, 1)[:, :, 0].astype(np.uint16) * rng.choice([1, 2, 257]))
+
+
+def cmyk(w, h):
+    return Image.fromarray(noise(w, h, 4), "CMYK")
+
+
+def palette(w, h):
+    return rgb(w, h).quantize(rng.choice([2, 3, 16, 200, 256]))
+
+
+# name: (suffix, picture, options of save)
+KINDS = {
+    "png rgb": (".png", rgb, {}),
+    "png grey": (".png", grey, {}),
+    "png palette": (".png", palette, {}),
+    "png palette with transparency": (".png", palette, {"transparency": 1}),
+    "png rgba": (".png", rgba, {}),
+    "png grey and alpha": (".png", la, {}),
+    "png 1 bit": (".png", lambda w, h: grey(w, h).convert("1"), {}),
+    "png 16-bit grey": (".png", grey16, {}),
+    "png rgb transparent colour": (".png", rgb, {"transparency": (1, 2, 3)}),
+    "jpeg rgb": (".jpg", rgb, {"quality": 85}),
+    "jpeg 4:4:4": (".jpg", rgb, {"subsampling": 0}),
+    "jpeg 4:2:2": (".jpg", rgb, {"subsampling": 1}),
+    "jpeg progressive": (".jpg", rgb, {"progressive": True}),
+    "jpeg grey": (".jpg", grey, {}),
+    "jpeg progressive grey": (".jpg", grey, {"progressive": True}),
+    "jpeg cmyk": (".jpg", cmyk, {}),
+    "gif": (".gif", palette, {}),
+    "gif interlaced": (".gif", palette, {"interlace": True}),
+    "gif grey": (".gif", grey, {}),
+    "bmp rgb": (".bmp", rgb, {}),
+    "bmp grey": (".bmp", grey, {}),
+    "bmp palette": (".bmp", palette, {}),
+    "bmp 1 bit": (".bmp", lambda w, h: grey(w, h).convert("1"), {}),
+    "bmp rgba": (".bmp", rgba, {}),
+    "ppm rgb": (".ppm", rgb, {}),
+    "pgm grey": (".pgm", grey, {}),
+    "pgm 16-bit": (".pgm", lambda w, h: Image.fromarray(np.asarray(grey16(w, h), np.int32)), {}),
+    "pbm": (".pbm", lambda w, h: grey(w, h).convert("1"), {}),
+    "webp rgb": (".webp", rgb, {"quality": 80}),
+    "webp lossless": (".webp", rgb, {"lossless": True}),
+    "webp rgba": (".webp", rgba, {"lossless": True, "exact": True}),
+    "webp rgba lossy": (".webp", rgba, {"quality": 80}),
+    "tiff rgb": (".tif", rgb, {}),
+    "tiff rgb lzw": (".tif", rgb, {"compression": "tiff_lzw"}),
+    "tiff rgb deflate": (".tif", rgb, {"compression": "tiff_deflate"}),
+    "tiff grey": (".tif", grey, {}),
+    "tiff palette": (".tif", palette, {}),
+    "tiff 1 bit": (".tif", lambda w, h: grey(w, h).convert("1"), {}),
+    "tiff rgba": (".tif", rgba, {}),
+    "jpeg 2000 lossless": (".jp2", rgb, {}),
+}
+
+
+def sizes(count):
+    yield from [(1, 1), (1, 7), (7, 1), (size, size), (size, size + 1), (size + 1, size), (size - 1, size)]
+    for _ in range(count - 7):
+        if rng.random() < 0.3:
+            yield rng.randint(1, 64), rng.randint(1, 64)
+        else:
+            yield rng.randint(30, 900), rng.randint(30, 900)
+
+
+def ours(path, orientation):
+    out = path + ".npy"
+    run = subprocess.run(command + [path, "-o", out, "--orientation", orientation],
+                         capture_output=True, text=True, errors="replace")
+    if run.returncode:
+        return run.stderr.strip()
+    return np.load(out)
+
+
+def same(got, want):
+    return not isinstance(got, str) and got.dtype == want.dtype and got.tobytes() == want.tobytes()
+
+
+def explain(got, want):
+    if isinstance(got, str):
+        return got
+    return f"{int((got != want).sum())} of {want.size} values, up to {np.abs(got - want).max():.4f}"
+
+
+compared = different = 0
+
+
+def compare(name, path, orientation, want_path=None):
+    global compared, different
+    want = oracle.preprocess(want_path or path, size)
+    got = ours(path, orientation)
+    compared += 1
+    if not same(got, want):
+        different += 1
+        if different <= 40:
+            print(f"different: {name} {os.path.basename(path)} {Image.open(path).size}: {explain(got, want)}")
+        return 1
+    return 0
+
+
+count = int(os.environ.get("PIXELS_COUNT", "24"))
+with tempfile.TemporaryDirectory() as folder:
+    for kind, (suffix, make, options) in KINDS.items():
+        if only and not any(kind.startswith(o) for o in only):
+            continue
+        wrong = 0
+        for number, (w, h) in enumerate(sizes(count)):
+            path = os.path.join(folder, f"{number}{suffix}")
+            picture = make(w, h)
+            picture.save(path, **options)
+            wrong += compare(kind, path, "ignore")
+            os.remove(path)
+        print(f"{kind}: {count} pictures, {wrong} different", flush=True)
+
+    if not only or "orientation" in only:
+        wrong = 0
+        for suffix in ".jpg", ".png":
+            for orientation in range(1, 9):
+                for w, h in (rng.randint(40, 700), rng.randint(40, 700)), (301, 224), (5, 9):
+                    exif = Image.Exif()
+                    exif[0x0112] = orientation
+                    path = os.path.join(folder, f"turned-{orientation}{suffix}")
+                    rgb(w, h).save(path, exif=exif)
+                    flat = os.path.join(folder, "flat.png")
+                    turned = ImageOps.exif_transpose(Image.open(path))
+                    turned.save(flat, exif=b"")
+                    wrong += compare(f"orientation {orientation}", path, "exif", flat)
+        print(f"orientation 1 to 8: {wrong} different", flush=True)
+
+    if not only or "panorama" in only:
+        wrong = 0
+        for w, h in (30000, 20), (20, 30000), (6000, 300), (300, 6000):
+            for suffix in ".png", ".jpg":
+                path = os.path.join(folder, f"panorama{suffix}")
+                rgb(w, h).save(path)
+                if w * h < 1000000:
+                    # Pillow makes the whole resized picture: 336,000 x 224 is what it can do
+                    wrong += compare("panorama", path, "ignore")
+        print(f"panoramas: {wrong} different", flush=True)
+
+print(f"Pillow {PIL.__version__}: {compared} compared, {different} different")
+sys.exit(1 if different else 0)
