@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT
+#include "support/cases.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <map>
+#include <memory>
+
+#include "backend/registry.hpp"
+#include "base/concat.hpp"
+
+namespace clip::test {
+
+namespace {
+
+constexpr std::size_t kThreads[] = {1, 2, 3};
+
+// SplitMix64, so that the values are the same with every standard library.
+class Random {
+  public:
+    explicit Random(std::uint64_t seed) : state_(seed) {}
+    // The sum of four uniform values, with mean 0 and deviation 1: bounded, unlike a true normal.
+    double next() {
+        double sum = 0;
+        for (int i = 0; i < 4; ++i)
+            sum += uniform() - 0.5;
+        return sum * std::sqrt(3.0);
+    }
+
+  private:
+    double uniform() {
+        state_ += 0x9e3779b97f4a7c15u;
+        std::uint64_t z = state_;
+        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+        z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+        return static_cast<double>((z ^ (z >> 31)) >> 11) * 0x1p-53;
+    }
+    std::uint64_t state_;
+};
+
+CpuImplementation implementation_called(const std::string& name) {
+    if (name == "ref")
+        return CpuImplementation::ref;
+    return name == "onednn" ? CpuImplementation::onednn : CpuImplementation::automatic;
+}
+
+void report(const std::string& where, const Comparison& comparison) {
+    if (!comparison.ok)
+        FAIL_CHECK(concat(where, ": ", comparison.problem));
+}
+
+// Items [first, first + count) alone must have the bits that they have in the whole.
+void check_part(const OpCase& test, Backend& backend, const std::string& where,
+                const Results& whole, std::int64_t first, std::int64_t count) {
+    const Results part = test.run(backend, first, count);
+    REQUIRE(part.size() == whole.size());
+    for (std::size_t o = 0; o < whole.size(); ++o) {
+        const auto at = [&](std::int64_t i) {
+            return test.begin ? test.begin(o, i)
+                              : whole[o].size() / static_cast<std::size_t>(test.items) *
+                                    static_cast<std::size_t>(i);
+        };
+        const std::span<const float> want(whole[o].data() + at(first),
+                                          at(first + count) - at(first));
+        report(concat(where, " output ", o, ", items ", first, " to ", first + count - 1, " alone"),
+               compare_bits(part[o], want));
+    }
+}
+
+} // namespace
+
+std::string_view regime_name(Regime regime) {
+    switch (regime) {
+    case Regime::normal:
+        return "normal";
+    case Regime::large_mean:
+        return "large mean";
+    case Regime::huge:
+        return "huge";
+    case Regime::tiny:
+        return "tiny";
+    case Regime::all_equal:
+        return "all equal";
+    }
+    return "";
+}
+
+std::vector<float> values(std::int64_t count, std::uint64_t seed, Regime regime) {
+    Random random(seed);
+    std::vector<float> out(static_cast<std::size_t>(count));
+    for (float& value : out) {
+        const double x = random.next();
+        switch (regime) {
+        case Regime::normal:
+            value = static_cast<float>(x);
+            break;
+        case Regime::large_mean:
+            value = static_cast<float>(100 + x);
+            break;
+        case Regime::huge:
+            value = static_cast<float>(1e12 * x);
+            break;
+        case Regime::tiny:
+            value = static_cast<float>(1e-12 * x);
+            break;
+        case Regime::all_equal:
+            value = 1.5f;
+            break;
+        }
+    }
+    return out;
+}
+
+std::vector<float> scaled_values(std::int64_t count, std::uint64_t seed, float scale) {
+    std::vector<float> out = values(count, seed);
+    for (float& value : out)
+        value *= scale;
+    return out;
+}
+
+std::vector<std::string> backend_names() {
+    std::vector<std::string> names{"ref", "automatic"};
+    for (const std::string& line : describe_backends())
+        if (line.starts_with("onednn ")) // "onednn: not in this build" does not
+            names.emplace_back("onednn");
+    return names;
+}
+
+Backend& backend(const std::string& name, std::size_t threads) {
+    struct Made {
+        explicit Made(const std::string& which, std::size_t count)
+            : pool(count), backend(make_backend({}, pool, implementation_called(which))) {}
+        ThreadPool pool;
+        std::unique_ptr<Backend> backend;
+    };
+    static std::map<std::pair<std::string, std::size_t>, std::unique_ptr<Made>> made;
+    auto& slot = made[{name, threads}];
+    if (!slot)
+        slot = std::make_unique<Made>(name, threads);
+    return *slot->backend;
+}
+
+ConstView Memory::in(const std::vector<float>& values, const Shape& shape) {
+    if (values.empty() && shape.numel() > 0)
+        return {};
+    REQUIRE(static_cast<std::int64_t>(values.size()) == shape.numel());
+    inputs_.push_back(std::make_unique<Input>(Input{values, GuardedBuffer<float>(values)}));
+    return {inputs_.back()->buffer.data(), shape, DType::f32, Device{}};
+}
+
+MutView Memory::out(const Shape& shape) {
+    outputs_.push_back(
+        std::make_unique<GuardedBuffer<float>>(static_cast<std::size_t>(shape.numel())));
+    return {outputs_.back()->data(), shape, DType::f32, Device{}};
+}
+
+MutView Memory::in_out(const std::vector<float>& values, const Shape& shape) {
+    REQUIRE(static_cast<std::int64_t>(values.size()) == shape.numel());
+    outputs_.push_back(std::make_unique<GuardedBuffer<float>>(values));
+    return {outputs_.back()->data(), shape, DType::f32, Device{}};
+}
+
+Results Memory::results() const {
+    for (const auto& input : inputs_) {
+        CHECK(input->buffer.intact());
+        CHECK(input->buffer.holds(input->values));
+    }
+    Results results;
+    for (const auto& output : outputs_) {
+        CHECK(output->intact());
+        results.push_back(output->copy());
+    }
+    return results;
+}
+
+void check_op(const OpCase& test) {
+    for (const std::string& name : backend_names()) {
+        Results first;
+        for (std::size_t threads : kThreads) {
+            const std::string where = concat(test.name, " [", name, ", threads ", threads, "]");
+            INFO(where);
+            Backend& used = backend(name, threads);
+            const Results got = test.run(used, 0, test.items);
+            REQUIRE(got.size() == test.oracle.size());
+            if (threads == 1) {
+                first = got;
+                for (std::size_t o = 0; o < got.size(); ++o)
+                    report(concat(where, " output ", o),
+                           compare(got[o], test.oracle[o], test.naive[o], DType::f32,
+                                   test.nmse_bound));
+                const Results again = test.run(used, 0, test.items);
+                for (std::size_t o = 0; o < got.size(); ++o)
+                    report(concat(where, " output ", o, ", second run"),
+                           compare_bits(again[o], got[o]));
+            }
+            for (std::size_t o = 0; o < got.size(); ++o)
+                report(concat(where, " output ", o, " against 1 thread"),
+                       compare_bits(got[o], first[o]));
+            if (test.items > 1) {
+                check_part(test, used, where, first, 0, 1);
+                check_part(test, used, where, first, test.items - 1, 1);
+                check_part(test, used, where, first, 1, test.items - 1);
+            }
+        }
+    }
+}
+
+void check_error(ErrorCode code, const std::function<void()>& call, std::string_view what) {
+    try {
+        call();
+        FAIL_CHECK(concat(what, ": nothing was thrown, want ", error_code_name(code)));
+    } catch (const Error& error) {
+        if (error.code() != code)
+            FAIL_CHECK(concat(what, ": got ", error_code_name(error.code()), " (", error.what(),
+                              "), want ", error_code_name(code)));
+    }
+}
+
+} // namespace clip::test

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// What all op tests share: values of each regime, the backends, and the checks every op must pass.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backend/backend.hpp"
+#include "support/guarded_buffer.hpp"
+#include "support/tolerance.hpp"
+
+namespace clip::test {
+
+/// What the values of an input look like.
+enum class Regime {
+    normal,     ///< mean 0, deviation 1
+    large_mean, ///< mean 100, deviation 1
+    huge,       ///< deviation 1e12: products still fit float32
+    tiny,       ///< deviation 1e-12
+    all_equal,  ///< 1.5 everywhere
+};
+constexpr Regime kRegimes[] = {Regime::normal, Regime::large_mean, Regime::huge, Regime::tiny,
+                               Regime::all_equal};
+std::string_view regime_name(Regime regime);
+
+/// `count` values; the same for the same seed on every machine.
+std::vector<float> values(std::int64_t count, std::uint64_t seed, Regime regime = Regime::normal);
+/// Normal values times `scale`, such as weights.
+std::vector<float> scaled_values(std::int64_t count, std::uint64_t seed, float scale);
+/// The same values in another precision.
+template <typename T>
+std::vector<T> as(const std::vector<float>& from) {
+    return {from.begin(), from.end()};
+}
+template <typename T>
+const T* data_or_null(const std::vector<T>& from) {
+    return from.empty() ? nullptr : from.data();
+}
+
+/// "ref", "onednn" where it is built, and "automatic".
+std::vector<std::string> backend_names();
+/// One backend a name and number of threads, made once.
+Backend& backend(const std::string& name, std::size_t threads);
+
+using Results = std::vector<std::vector<float>>;
+
+/// The memory of one call of an op. Inputs and outputs lie between guards; `results` checks the
+/// guards, and that the inputs are what they were, before it gives the outputs.
+class Memory {
+  public:
+    /// An empty vector gives an empty view.
+    ConstView in(const std::vector<float>& values, const Shape& shape);
+    MutView out(const Shape& shape);
+    /// An output that begins as a copy of `values`: for ops that may work in place.
+    MutView in_out(const std::vector<float>& values, const Shape& shape);
+    Results results() const;
+
+  private:
+    struct Input {
+        std::vector<float> values;
+        GuardedBuffer<float> buffer;
+    };
+    std::vector<std::unique_ptr<Input>> inputs_;
+    std::vector<std::unique_ptr<GuardedBuffer<float>>> outputs_;
+};
+
+/// One row of a case table.
+struct OpCase {
+    std::string name;                        ///< printed when it fails
+    std::vector<std::vector<double>> oracle; ///< one vector an output
+    Results naive;
+    /// Runs the op on items [first, first + count) of the case and returns its outputs.
+    std::function<Results(Backend&, std::int64_t first, std::int64_t count)> run;
+    std::int64_t items = 0; ///< what does not depend on each other: rows, pictures, sequences
+    /// Where item `i` begins in output `o`, for i in [0, items]; by default evenly spaced.
+    std::function<std::size_t(std::size_t o, std::int64_t i)> begin;
+    double nmse_bound = kReductionNmse;
+};
+
+/// Runs the case on every backend with 1, 2 and 3 threads: values against the oracle, the same bits
+/// in a second run, with other threads, and for items computed in other company. A doctest check
+/// fails with one line that names the case, the backend and the threads.
+void check_op(const OpCase& test);
+
+/// Checks that `call` throws an Error with this code.
+void check_error(ErrorCode code, const std::function<void()>& call, std::string_view what);
+
+} // namespace clip::test
