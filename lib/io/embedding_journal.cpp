@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+#include "io/embedding_journal.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <unordered_map>
+#include <vector>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/concat.hpp"
+#include "io/atomic_file.hpp"
+#include "io/finished_rows.hpp"
+#include "io/journal_file.hpp"
+
+namespace clip::io {
+
+namespace {
+
+constexpr std::uint64_t kInFile = std::uint64_t{1} << 63; // a place in FILE, not in FILE.part
+constexpr std::uint64_t kStoredExtra = ~std::uint64_t{0}; // the keys beside the values
+constexpr std::uint64_t kEmptyExtra = kStoredExtra - 1;   // none
+constexpr std::size_t kFlushBytes = std::size_t{4} << 20;
+
+struct StringHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const {
+        return std::hash<std::string_view>()(text);
+    }
+};
+
+struct Known {
+    std::uint64_t place = 0;
+    bool used = false;
+};
+
+using Index = std::unordered_map<std::string, Known, StringHash, std::equal_to<>>;
+
+/// One row of FILE to be: where its values are, and where its carried keys are if not with them.
+struct Planned {
+    std::uint64_t place = 0;
+    std::uint64_t extra = kStoredExtra;
+};
+
+std::string describe(const EmbeddingHeader& header) {
+    return concat("model ", header.model, ", ", header.dim, " values, ", dtype_name(header.store),
+                  header.normalized ? ", normalized" : ", not normalized",
+                  header.settings.empty() ? std::string() : concat(", ", header.settings));
+}
+
+/// Refuses to mix rows that were made otherwise. A header of a file that knows no settings (made
+/// by another program, or JSON lines) is not asked for them.
+void check_same(const std::string& name, const EmbeddingHeader& there,
+                const EmbeddingHeader& ours) {
+    const bool same = there.model == ours.model && there.dim == ours.dim &&
+                      there.store == ours.store && there.normalized == ours.normalized &&
+                      (there.settings.empty() || there.settings == ours.settings);
+    if (!same)
+        fail(ErrorCode::version_mismatch,
+             concat("resume ", name, ": it was made with another model or other settings (",
+                    describe(there), "; this run: ", describe(ours), ")"));
+}
+
+} // namespace
+
+struct EmbeddingJournal::State {
+    JournalOptions options;
+    std::string target; // FILE with links followed, so that every name of it has one journal
+    JournalFile part;
+    std::unique_ptr<FinishedRows> finished; // FILE of an earlier run
+    Index paths, texts;
+    std::vector<Planned> plan;
+    std::uint64_t used = 0;
+    std::uint64_t dropped = 0;
+    bool failed = false;
+
+    explicit State(const JournalOptions& given)
+        : options(given), target(resolve_links(given.path)), part(target + ".part", given.path) {}
+
+    void remember(std::string_view item, bool is_text, std::uint64_t place) {
+        (is_text ? texts : paths).insert_or_assign(std::string(item), Known{place, false});
+    }
+    void index_finished();
+    void open_part();
+    void read(const Planned& planned, EmbeddingRow& row);
+};
+
+void EmbeddingJournal::State::index_finished() {
+    struct stat info {};
+    if (::stat(target.c_str(), &info) != 0 || info.st_size == 0 ||
+        options.format == EmbeddingFormat::npy)
+        return;
+    finished = open_finished_rows(options.path, options.format, options.header);
+    if (finished->rows() > 0)
+        check_same(options.path, finished->header(), options.header);
+    finished->visit([this](std::uint64_t place, std::string_view item, bool is_text) {
+        remember(item, is_text, place | kInFile);
+    });
+}
+
+void EmbeddingJournal::State::open_part() {
+    EmbeddingHeader there;
+    if (!options.resume || !part.read_header(there)) {
+        part.start(options.header);
+        return;
+    }
+    check_same(target + ".part", there, options.header);
+    dropped = part.scan(there, [this](std::uint64_t offset, std::string_view item, bool is_text) {
+        remember(item, is_text, offset);
+    });
+}
+
+void EmbeddingJournal::State::read(const Planned& planned, EmbeddingRow& row) {
+    if ((planned.place & kInFile) != 0)
+        finished->read(planned.place & ~kInFile, row);
+    else
+        part.read_row(planned.place, row);
+    if (planned.extra == kEmptyExtra)
+        row.extra.clear();
+    else if (planned.extra != kStoredExtra)
+        row.extra = part.read_extra(planned.extra);
+}
+
+EmbeddingJournal::EmbeddingJournal(const JournalOptions& options) {
+    expect(!is_stream_target(options.path), "journal: a stream has no place for one");
+    // A folder that refuses FILE itself is better known now than after hours.
+    { const AtomicFile probe(options.path); }
+    state_ = std::make_unique<State>(options);
+    AtomicFile::remove_leftovers(options.path);
+    if (options.resume)
+        state_->index_finished();
+    state_->open_part();
+}
+
+EmbeddingJournal::~EmbeddingJournal() = default;
+
+std::optional<KnownRow> EmbeddingJournal::lookup(std::string_view item, bool is_text) {
+    Index& index = is_text ? state_->texts : state_->paths;
+    const auto found = index.find(item);
+    if (found == index.end())
+        return std::nullopt;
+    state_->used += found->second.used ? 0 : 1;
+    found->second.used = true;
+    return KnownRow{found->second.place};
+}
+
+void EmbeddingJournal::reuse(KnownRow row, std::string_view extra) {
+    State& state = *state_;
+    // The stored keys are those of an earlier input list; the present ones are written beside.
+    state.plan.push_back({row.place, extra.empty() ? kEmptyExtra : state.part.add_extra(extra)});
+    if (state.part.pending_bytes() >= kFlushBytes)
+        flush();
+}
+
+void EmbeddingJournal::append(const EmbeddingRow& row) {
+    State& state = *state_;
+    check_embedding_row(row, state.options.header);
+    state.plan.push_back({state.part.add_row(row), kStoredExtra});
+    if (state.part.pending_bytes() >= kFlushBytes)
+        flush();
+}
+
+void EmbeddingJournal::flush() {
+    State& state = *state_;
+    expect(!state.failed, "journal: used after a failed write");
+    state.failed = true;
+    state.part.flush();
+    state.failed = false;
+}
+
+void EmbeddingJournal::finish() {
+    flush();
+    State& state = *state_;
+    const auto writer =
+        create_embedding_file(state.options.path, state.options.format, state.options.header);
+    EmbeddingRow row;
+    for (const Planned& planned : state.plan) {
+        state.read(planned, row);
+        writer->append(row);
+    }
+    writer->finish();
+    state.part.remove();
+}
+
+std::uint64_t EmbeddingJournal::rows() const {
+    return state_->plan.size();
+}
+std::uint64_t EmbeddingJournal::known() const {
+    return state_->paths.size() + state_->texts.size();
+}
+std::uint64_t EmbeddingJournal::unused() const {
+    return known() - state_->used;
+}
+std::uint64_t EmbeddingJournal::dropped_bytes() const {
+    return state_->dropped;
+}
+
+} // namespace clip::io

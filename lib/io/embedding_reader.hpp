@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+// Reading the HDF5 form of an embedding file (layout: embedding_file.hpp), trusting nothing in it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "io/embedding_file.hpp"
+
+namespace clip::io {
+
+class EmbeddingReader {
+  public:
+    /// Opens `path`; "-" reads standard input to its end.
+    ///
+    /// Types, ranks and sizes of all datasets are checked here, also that as many rows are stored
+    /// as are declared.
+    /// Errors: not_found, io_failure, bad_format (not HDF5, or not an embedding file: says what is
+    /// missing), version_mismatch (a major version this build does not know), truncated.
+    static EmbeddingReader open(const std::string& path);
+    EmbeddingReader(EmbeddingReader&&) noexcept;
+    EmbeddingReader& operator=(EmbeddingReader&&) noexcept;
+    ~EmbeddingReader();
+
+    const EmbeddingHeader& header() const;
+    /// N.
+    std::int64_t rows() const;
+    bool has_extra() const;
+
+    /// Rows [first, first + count) as float32 into `out` (count, D).
+    /// Errors: invalid_argument (rows that are not there), bad_format (a value that is not finite,
+    /// or data that HDF5 cannot decode), truncated, io_failure.
+    void read_rows(std::int64_t first, std::int64_t count, float* out) const;
+    /// The same as header().store: `out` has count * D elements of 2 or 4 bytes. Values are not
+    /// looked at.
+    void read_rows_raw(std::int64_t first, std::int64_t count, void* out) const;
+
+    struct Item {
+        std::string item; ///< a path's raw bytes, or a text
+        bool is_text = false;
+        std::string extra; ///< carried members, as InputRecord::extra
+    };
+    /// Items of rows [first, first + count). Errors: as read_rows(); bad_format (not UTF-8, a kind
+    /// that is neither 0 nor 1, carried keys that are not a JSON object).
+    std::vector<Item> read_items(std::int64_t first, std::int64_t count) const;
+
+    /// What the file is called in messages.
+    const std::string& name() const;
+
+  private:
+    struct State;
+    explicit EmbeddingReader(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+/// Whether the file at `path` begins like an HDF5 file. False for what cannot be read, and for
+/// pipes (looking at one would take bytes from it).
+bool looks_like_hdf5(const std::string& path);
+
+} // namespace clip::io

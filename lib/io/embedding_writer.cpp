@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: MIT
+#include "io/embedding_file.hpp"
+
+#include <cmath>
+
+#include "base/concat.hpp"
+#include "io/atomic_file.hpp"
+#include "io/embedding_hdf5.hpp"
+#include "io/embedding_jsonl.hpp"
+#include "io/memory_file.hpp"
+#include "io/npy.hpp"
+#include "io/path_escape.hpp"
+#include "io/utf8.hpp"
+
+namespace clip::io {
+
+namespace {
+
+/// Checks a row, and rounds it to the stored type, so that every format holds the same numbers.
+void prepare_row(EmbeddingRow& row, const EmbeddingHeader& header) {
+    check_embedding_row(row, header);
+    if (header.store == DType::f16)
+        for (float& value : row.values)
+            value = static_cast<float>(Half(value));
+}
+
+/// Where the bytes go: a file under a temporary name, or a stream of the caller's. Formats that are
+/// not written front to back go to memory first when they are for a stream.
+class Target {
+  public:
+    explicit Target(const std::string& path)
+        : file_(std::make_unique<AtomicFile>(path)), name_(path) {}
+    explicit Target(OutputStream& stream) : stream_(&stream), name_(stream.name()) {}
+
+    const std::string& name() const { return name_; }
+    /// The descriptor of a file that can be written in any order, and its path.
+    int random_access_fd() {
+        if (file_ && !file_->is_stream())
+            return file_->fd();
+        if (!memory_)
+            memory_ = std::make_unique<MemoryFile>();
+        return memory_->fd();
+    }
+    std::string random_access_path() {
+        const int fd = random_access_fd();
+        return memory_ ? memory_->path()
+                       : (expect(fd >= 0, "target: closed"), file_->temporary_path());
+    }
+    /// The stream for formats that are written front to back.
+    OutputStream& stream() {
+        if (!stream_) {
+            own_stream_ = std::make_unique<OutputStream>(file_->fd(), name_);
+            stream_ = own_stream_.get();
+        }
+        return *stream_;
+    }
+    void commit() {
+        if (memory_)
+            memory_->copy_to(stream());
+        if (stream_)
+            stream_->flush();
+        if (file_)
+            file_->commit();
+    }
+
+  private:
+    std::unique_ptr<AtomicFile> file_;
+    std::unique_ptr<MemoryFile> memory_;
+    std::unique_ptr<OutputStream> own_stream_;
+    OutputStream* stream_ = nullptr;
+    std::string name_;
+};
+
+class JsonlWriter : public EmbeddingWriter {
+  public:
+    JsonlWriter(Target target, const EmbeddingHeader& header)
+        : target_(std::move(target)), header_(header) {}
+    void append(const EmbeddingRow& row) override {
+        row_ = row;
+        prepare_row(row_, header_);
+        line_.clear();
+        append_embedding_line(line_, row_, header_.model);
+        target_.stream().write(line_);
+    }
+    void flush() override { target_.stream().flush(); }
+    void finish() override { target_.commit(); }
+
+  private:
+    Target target_;
+    EmbeddingHeader header_;
+    EmbeddingRow row_;
+    std::string line_;
+};
+
+class Hdf5Writer : public EmbeddingWriter {
+  public:
+    Hdf5Writer(Target target, const EmbeddingHeader& header)
+        : target_(std::move(target)), header_(header),
+          file_(target_.random_access_path(), target_.name(), header) {}
+    void append(const EmbeddingRow& row) override {
+        row_ = row;
+        prepare_row(row_, header_);
+        file_.append(row_);
+    }
+    void finish() override {
+        file_.close();
+        target_.commit();
+    }
+
+  private:
+    Target target_;
+    EmbeddingHeader header_;
+    EmbeddingHdf5 file_; // closed before its target goes
+    EmbeddingRow row_;
+};
+
+class NpyWriter : public EmbeddingWriter {
+  public:
+    NpyWriter(Target target, const EmbeddingHeader& header)
+        : target_(std::move(target)), header_(header) {
+        write_header();
+    }
+    void append(const EmbeddingRow& row) override {
+        row_ = row;
+        prepare_row(row_, header_);
+        const std::size_t bytes = row_.values.size() * dtype_size(header_.store);
+        const std::size_t start = block_.size();
+        block_.resize(start + bytes);
+        convert_from_f32(block_.data() + start, header_.store, row_.values.data(),
+                         row_.values.size());
+        ++rows_;
+        if (block_.size() >= kBlockBytes)
+            write_block();
+    }
+    void finish() override {
+        write_block();
+        write_header();
+        target_.commit();
+    }
+
+  private:
+    static constexpr std::size_t kBlockBytes = std::size_t{1} << 20;
+    static constexpr std::size_t kHeaderBytes = 128; // room for any N, which is known at the end
+
+    void write_header() {
+        write_all(target_.random_access_fd(),
+                  npy_header(header_.store, Shape{rows_, header_.dim}, kHeaderBytes),
+                  target_.name(), 0);
+    }
+    void write_block() {
+        write_all(target_.random_access_fd(), block_, target_.name(), offset_);
+        offset_ += static_cast<long long>(block_.size());
+        block_.clear();
+    }
+
+    Target target_;
+    EmbeddingHeader header_;
+    EmbeddingRow row_;
+    std::string block_;
+    std::int64_t rows_ = 0;
+    long long offset_ = kHeaderBytes;
+};
+
+std::unique_ptr<EmbeddingWriter> create(Target target, EmbeddingFormat format,
+                                        const EmbeddingHeader& header) {
+    constexpr std::int64_t kMaxDim = std::int64_t{1} << 20;
+    if (header.dim < 1 || header.dim > kMaxDim)
+        fail(ErrorCode::invalid_argument,
+             concat("write ", target.name(), ": ", header.dim, " values a row"));
+    if (header.store != DType::f32 && header.store != DType::f16)
+        fail(ErrorCode::invalid_argument,
+             concat("write ", target.name(), ": embeddings cannot be stored as ",
+                    dtype_name(header.store), " (want f32 or f16)"));
+    switch (format) {
+    case EmbeddingFormat::jsonl:
+        return std::make_unique<JsonlWriter>(std::move(target), header);
+    case EmbeddingFormat::h5:
+        return std::make_unique<Hdf5Writer>(std::move(target), header);
+    case EmbeddingFormat::npy:
+        return std::make_unique<NpyWriter>(std::move(target), header);
+    }
+    fail(ErrorCode::internal, "write embeddings: unknown format");
+}
+
+} // namespace
+
+void check_embedding_row(const EmbeddingRow& row, const EmbeddingHeader& header) {
+    if (static_cast<std::int64_t>(row.values.size()) != header.dim)
+        fail(ErrorCode::shape_mismatch,
+             concat("write embedding of ", path_to_utf8(row.item), ": ", row.values.size(),
+                    " values (want ", header.dim, ")"));
+    constexpr float kHalfLimit = 65520; // from here on float16 rounds to infinity
+    for (const float value : row.values)
+        if (!std::isfinite(value) || (header.store == DType::f16 && std::abs(value) >= kHalfLimit))
+            fail(ErrorCode::invalid_argument,
+                 concat("write embedding of ", path_to_utf8(row.item), ": the value ", value,
+                        " is not finite in ", dtype_name(header.store)));
+    if (row.item.find('\0') != std::string::npos || (row.is_text && !is_valid_utf8(row.item)))
+        fail(ErrorCode::bad_format, concat("write embedding of ", path_to_utf8(row.item),
+                                           ": the item is not UTF-8 without NUL"));
+}
+
+bool embedding_format_of(std::string_view path, EmbeddingFormat& format) {
+    for (const std::string_view end : {".jsonl", ".json", ".ndjson"})
+        if (path.ends_with(end))
+            return format = EmbeddingFormat::jsonl, true;
+    for (const std::string_view end : {".h5", ".hdf5"})
+        if (path.ends_with(end))
+            return format = EmbeddingFormat::h5, true;
+    if (path.ends_with(".npy"))
+        return format = EmbeddingFormat::npy, true;
+    return false;
+}
+
+std::unique_ptr<EmbeddingWriter> create_embedding_file(const std::string& path,
+                                                       EmbeddingFormat format,
+                                                       const EmbeddingHeader& header) {
+    return create(Target(path), format, header);
+}
+
+std::unique_ptr<EmbeddingWriter> create_embedding_stream(OutputStream& out, EmbeddingFormat format,
+                                                         const EmbeddingHeader& header) {
+    return create(Target(out), format, header);
+}
+
+} // namespace clip::io
