@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,6 +53,9 @@ class Weights {
     std::vector<std::string> names() const;
     const std::vector<Entry>& entries() const { return entries_; }
 
+    /// The tensor where it lies in the mapped file, where it lies there whole, row-major and in
+    /// canonical orientation; the address need not be aligned. Errors: not_found.
+    std::optional<ConstView> stored_view(std::string_view name) const;
     /// A copy in float32, in canonical orientation. Errors: not_found, out_of_memory.
     Tensor load_f32(std::string_view name) const;
     /// Copies rows [row, row + count) of the first axis as float32; nothing else is read. Errors:

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// The safetensors format: 8 bytes of little-endian length, a JSON header, then raw elements.
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "io/tensor_store.hpp"
+#include "tensor/view.hpp"
+
+namespace clip::io {
+
+/// Maps a file; only its header is read. Tensors come in the order of their bytes.
+/// Errors: not_found, io_failure, truncated (shorter than its header says), bad_format (a header
+/// that does not follow the format, a name that comes twice, bytes that overlap, belong to nobody
+/// or do not fit the shape), unsupported (element types other than F64, F32, F16, BF16, I64, I32,
+/// I16, I8, U8, BOOL). Source: the format's description in huggingface/safetensors, README.md.
+TensorStore read_safetensors(const std::string& path);
+
+/// The same for a file that is already mapped.
+TensorStore read_safetensors(const std::shared_ptr<const MappedFile>& file);
+
+/// Whether the bytes begin as a safetensors file does.
+bool looks_like_safetensors(std::span<const std::byte> bytes);
+
+/// Writes tensors, in the order given, under a temporary name beside `path`; flushes them to the
+/// disk and renames, so that `path` is either what it was or complete. Elements are aligned to 8.
+/// Errors: invalid_argument (a name twice, or not UTF-8), io_failure.
+void write_safetensors(const std::string& path,
+                       const std::vector<std::pair<std::string, ConstView>>& tensors,
+                       const std::map<std::string, std::string>& metadata = {});
+
+} // namespace clip::io
