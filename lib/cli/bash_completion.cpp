@@ -60,35 +60,35 @@ std::string operand_offer(const CommandTable& table) {
     return out;
 }
 
-// Spellings that take the next word with them, for the search for the subcommand.
-std::string value_options(const CommandTable& table) {
+// Passes over the values of options in the search for the subcommand.
+std::string value_branch(const CommandTable& table) {
     std::vector<std::string> words;
     for (const OptionRow& row : table.options)
         if (row.takes_value())
             for (const std::string& word : row.spellings())
                 words.push_back(word);
-    return words.empty() ? "''" : joined(words, "|");
+    if (words.empty())
+        return "";
+    return concat("        ", joined(words, "|"),
+                  ")\n            [[ ${COMP_WORDS[i + 1]} == = ]] && ((++i))\n"
+                  "            ((++i)) ;;\n");
 }
 
-std::string body(const CommandTable& table, const CommandTable& parent, const std::string& function,
+std::string body(const CommandTable& table, const std::string& function,
                  const std::string& indent) {
-    const bool own = &table == &parent;
     std::string out;
-    const std::string cases = value_cases(table, function, indent + "    ") +
-                              (own ? "" : value_cases(parent, function, indent + "    "));
+    const std::string cases = value_cases(table, function, indent + "    ");
     if (!cases.empty())
-        out += indent + "case $before in\n" + cases + indent + "esac\n";
-    out += indent + "if [[ $word == -* && -z $operands_only ]]; then\n" + indent + "    " +
-           function + "_offer words '" + option_words(table) +
-           (own ? std::string() : concat(' ', option_words(parent))) + "'\n" + indent + "else\n" +
-           indent + "    " + function + "_offer";
+        out += concat(indent, "case $before in\n", cases, indent, "esac\n");
+    out += concat(indent, "if [[ $word == -* && -z $operands_only ]]; then\n", indent, "    ",
+                  function, "_offer words '", option_words(table), "'\n", indent, "else\n", indent,
+                  "    ", function, "_offer");
     std::vector<std::string> commands;
     for (const CommandTable& command : table.commands)
         commands.push_back(command.name);
     if (!commands.empty())
         out += concat(" words '", joined(commands, " "), '\'');
-    out += operand_offer(table) + "\n" + indent + "fi\n";
-    return out;
+    return concat(out, operand_offer(table), '\n', indent, "fi\n");
 }
 
 } // namespace
@@ -132,12 +132,8 @@ std::string bash_completion(const CommandTable& table) {
             operands_only=yes
             before=''
             break ;;
-        )" +
-           value_options(table) +
-           R"()
-            [[ ${COMP_WORDS[i + 1]} == = ]] && ((++i))
-            ((++i)) ;;
-        -*) ;;
+)" + value_branch(table) +
+           R"(        -*) ;;
         *)
             [[ -z $command ]] && command=${COMP_WORDS[i]} ;;
         esac
@@ -146,14 +142,13 @@ std::string bash_completion(const CommandTable& table) {
     if (!table.commands.empty()) {
         out += "    case $command in\n";
         for (const CommandTable& command : table.commands)
-            out += "    " + command.name + ")\n" + body(command, table, function, "        ") +
-                   "        return ;;\n";
+            out += concat("    ", command.name, ")\n",
+                          body(with_options_of(command, table), function, "        "),
+                          "        return ;;\n");
         out += "    esac\n";
     }
-    out += body(table, table, function, "    ");
-    // Where nothing was offered for a free text, readline's own completion of paths stays out.
-    out += "}\n\ncomplete -F " + function + ' ' + table.name + '\n';
-    return out;
+    return concat(out, body(table, function, "    "), "}\n\ncomplete -F ", function, ' ',
+                  table.name, '\n');
 }
 
 } // namespace clip::cli

@@ -75,7 +75,9 @@ std::string fish_completion(const CommandTable& table) {
         const std::string seen = start + " -n '__fish_seen_subcommand_from " + command.name + "'";
         if (operands_are_files(command))
             out += seen + " -F\n";
-        out += lines(command, seen);
+        CommandTable own = command; // the command's --help holds already
+        std::erase_if(own.options, [](const OptionRow& row) { return row.group == kHelpGroup; });
+        out += lines(own, seen);
     }
     return out;
 }

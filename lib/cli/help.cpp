@@ -7,7 +7,7 @@ namespace clip::cli {
 namespace {
 
 // Texts start here; names that reach further have their text on the next line.
-constexpr std::size_t kTextColumn = 26;
+constexpr std::size_t kTextColumn = 28;
 
 std::string entry(const std::string& name, const std::string& text) {
     std::string line = "  " + name;
@@ -70,7 +70,7 @@ std::string help_text(const CommandTable& table, std::string_view prefix) {
     constexpr std::string_view kUsage = "Usage: ";
     std::string text(kUsage);
     text += wrapped(table.usage(prefix), kUsage.size(), kUsage.size() + 2);
-    text += wrapped(table.summary + '.', 0, 0);
+    text += wrapped(capitalised(table.summary) + '.', 0, 0);
     if (!table.operands.empty()) {
         text += "\nOperands:\n";
         for (const OptionRow& operand : table.operands)

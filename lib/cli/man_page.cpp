@@ -38,10 +38,8 @@ std::string paragraph(std::string_view text) {
 
 // The brief text becomes a sentence; what follows is the details' own paragraphs.
 std::string body(const OptionRow& row) {
-    std::string first = row.brief;
-    if (!first.empty() && !(first.size() > 1 && std::isupper(static_cast<unsigned char>(first[1]))))
-        first[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(first[0])));
-    if (row.repeats && row.takes_value())
+    std::string first = capitalised(row.brief);
+    if (row.repeats && !row.long_names.empty())
         first += " (may be repeated)";
     if (!row.default_text.empty())
         first += " (default: " + row.default_text + ")";
@@ -83,7 +81,7 @@ void append_rows(const CommandTable& table, bool headings, std::string& out) {
         if (headings)
             out += ".SS " + roff_escaped(group) + '\n';
         for (const OptionRow& row : table.options)
-            if (row.group == group)
+            if (row.group == group && (headings || group != kHelpGroup))
                 out += ".TP\n" + heading(row) + '\n' + body(row);
     }
 }
@@ -130,7 +128,7 @@ std::string man_options(const CommandTable& table) {
     for (const CommandTable& command : table.commands) {
         // One heading a subcommand, its options below it without further headings.
         out += ".SS " + roff_escaped(command.usage(table.name)) + '\n';
-        out += paragraph(command.summary + '.');
+        out += paragraph(capitalised(command.summary) + '.');
         append_rows(command, false, out);
     }
     return out;

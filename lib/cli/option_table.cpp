@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <iterator>
 
 namespace clip::cli {
 namespace {
@@ -74,7 +75,9 @@ bool is_plain_ascii(std::string_view text) {
 void add_faults(const CommandTable& table, const std::string& path,
                 std::vector<std::string>& faults) {
     const auto groups = table.groups();
-    const bool mixed = groups.size() > 1 && std::count(groups.begin(), groups.end(), "Options") > 0;
+    const bool mixed = std::any_of(groups.begin(), groups.end(), [](const std::string& group) {
+        return group != "Options" && group != kHelpGroup;
+    });
     for (const OptionRow& row : table.options) {
         const std::string name =
             path + ": " +
@@ -185,19 +188,43 @@ std::string CommandTable::usage(std::string_view prefix) const {
     return text;
 }
 
+std::string capitalised(std::string text) {
+    if (!text.empty() && text[0] >= 'a' && text[0] <= 'z')
+        text[0] = static_cast<char>(text[0] - 'a' + 'A');
+    return text;
+}
+
 CommandTable table_of(const CLI::App& app) {
     CommandTable table;
     table.name = app.get_name();
     table.summary = app.get_description();
     table.footer = app.get_footer();
+    std::vector<OptionRow> last; // CLI11 declares --help first; people look for it at the end
     for (const CLI::Option* option : app.get_options()) {
         if (option->get_group().empty())
             continue;
-        (option->get_positional() ? table.operands : table.options).push_back(row_of(*option));
+        OptionRow row = row_of(*option);
+        if (option == app.get_help_ptr())
+            row.group = kHelpGroup;
+        auto& rows = option->get_positional()  ? table.operands
+                     : row.group == kHelpGroup ? last
+                                               : table.options;
+        rows.push_back(std::move(row));
     }
+    table.options.insert(table.options.end(), last.begin(), last.end());
     for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
         table.commands.push_back(table_of(*command));
     return table;
+}
+
+CommandTable with_options_of(CommandTable command, const CommandTable& parent) {
+    const auto is_help = [](const OptionRow& row) { return row.group == kHelpGroup; };
+    const auto place = std::find_if(command.options.begin(), command.options.end(), is_help);
+    std::vector<OptionRow> shared;
+    std::remove_copy_if(parent.options.begin(), parent.options.end(), std::back_inserter(shared),
+                        is_help);
+    command.options.insert(place, shared.begin(), shared.end());
+    return command;
 }
 
 std::vector<std::string> table_faults(const CommandTable& table) {

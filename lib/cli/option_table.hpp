@@ -15,6 +15,9 @@ class Option;
 
 namespace clip::cli {
 
+/// The heading of --help and --version, which stand last.
+inline constexpr const char* kHelpGroup = "Help";
+
 /// What a shell may offer for a value.
 ///
 /// It follows from the value's name, so that the help text and the completions cannot disagree. A
@@ -56,9 +59,9 @@ struct OptionRow {
 /// A command or one of its subcommands.
 struct CommandTable {
     std::string name;                   ///< "clip-embed", or "info" for a subcommand
-    std::string summary;                ///< one line
+    std::string summary;                ///< one line, in lower case for a subcommand
     std::string footer;                 ///< examples, as they are printed below the help text
-    std::vector<OptionRow> options;     ///< in order of declaration, hidden ones left out
+    std::vector<OptionRow> options;     ///< as declared, without hidden ones; --help last
     std::vector<OptionRow> operands;    ///< positional arguments
     std::vector<CommandTable> commands; ///< subcommands
 
@@ -67,8 +70,14 @@ struct CommandTable {
     std::string usage(std::string_view prefix = "") const;
 };
 
+/// `text` with a capital at its start: "list names" becomes "List names".
+std::string capitalised(std::string text);
+
 /// Reads the table out of an App. Options in the group "" are hidden.
 CommandTable table_of(const CLI::App& app);
+
+/// `command` with the options of `parent` that hold for it too, before its --help.
+CommandTable with_options_of(CommandTable command, const CommandTable& parent);
 
 /// What breaks the rules of the house, one line each; empty for a good table.
 ///

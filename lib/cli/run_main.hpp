@@ -47,7 +47,7 @@ struct Program {
 ///
 /// - Numbers follow the "C" locale; descriptors 0 to 2 are open; signals are as in stop_flag.hpp.
 /// - --help, -h and --version print to standard output, 0.
-/// - --generate=KIND (hidden) prints man-options, bash, zsh, fish, table (name, tab, text of each
+/// - --generate=KIND, alone, prints man-options, bash, zsh, fish, table (name, tab, text of each
 ///   option: the tests compare them across commands) or faults (what breaks the rules for tables).
 /// - Wrong usage and exceptions out of run() become "NAME: message" and status 2. Error with the
 /// code

@@ -93,8 +93,10 @@ std::string zsh_completion(const CommandTable& table) {
            "arguments)\n    case $line[1] in\n";
     for (const CommandTable& command : table.commands)
         out += "    " + command.name + ")\n" +
-               ended("        _arguments -s -S : \\\n" + specs(command, "            ") +
-                     operand_specs(command, "            ") + "            && ret=0 \\\n") +
+               ended("        _arguments -s -S : \\\n" +
+                     specs(with_options_of(command, table), "            ") +
+                     operand_specs(with_options_of(command, table), "            ") +
+                     "            && ret=0 \\\n") +
                "        ;;\n";
     return out + "    esac ;;\nesac\n\nreturn ret\n";
 }

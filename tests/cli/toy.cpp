@@ -26,7 +26,7 @@ struct ToyOptions {
     std::size_t top = 10;
     std::optional<float> threshold;
     bool resume = false;
-    std::string act = "print"; ///< what to do: print, fail, part, stop, flood, throw, full
+    std::string act = "print"; ///< what to do: print, fail, part, stop, stuck, flood or throw
 };
 
 void define(CLI::App& app, ToyOptions& options) {

@@ -28,7 +28,7 @@ grep -E '\.(cpp|hpp|cu|cuh|sh|py|bats|awk)$' "$failed.all" | while IFS= read -r 
     fi
     case $file in
     *.cpp | *.hpp | *.cu | *.cuh)
-        grep -nE '(TODO|FIXME|XXX|HACK)([^(#]|$)' "$file" | sed "s|^|$file:|;s|\$| (a note without an issue's number)|" || true
+        grep -nE '\<(TODO|FIXME|XXX|HACK)\>([^(#]|$)' "$file" | sed "s|^|$file:|;s|\$| (a note without an issue's number)|" || true
         ;;
     esac
 done >>"$failed"

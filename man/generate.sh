@@ -1,0 +1,97 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# generate.sh PROGRAM PAGE.in [FOLDER OF .case FILES]: writes a manual page to standard output.
+#
+# In the page these stand alone on a line:
+#   @OPTIONS@       the option list, from PROGRAM --generate=man-options
+#   @EXIT_STATUS@   exit-status.inc, beside this script
+#   @EXAMPLE name@  the case "# name: NAME" of a .case file: its command, input and output
+# and anywhere in a line:
+#   @VERSION@       the last word of the first line of PROGRAM --version
+#
+# A .case file holds records of lines "# name: NAME", "$ command", "< a line of standard input",
+# "> a line of standard output", "? exit status".
+set -eu
+program=$1
+page=$2
+cases=${3-}
+here=$(dirname "$0")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+"$program" --generate=man-options >"$work/options"
+version=$("$program" --version | sed -n '1s/.* //p')
+: >"$work/cases"
+if [ -n "$cases" ]; then
+    find "$cases" -name '*.case' | LC_ALL=C sort | while IFS= read -r file; do
+        cat "$file"
+        echo
+    done >"$work/cases"
+fi
+
+LC_ALL=C awk -v options="$work/options" -v status="$here/exit-status.inc" -v cases="$work/cases" \
+    -v version="$version" -v page="$page" '
+    function insert(file, line) {
+        while ((getline line < file) > 0)
+            print line
+        close(file)
+    }
+    # A line of an example as roff source; a page is 80 columns wide and these are indented.
+    function verbatim(text) {
+        if (length(text) > 72)
+            text = substr(text, 1, 69) "..."
+        gsub(/\\/, "\\e", text)
+        gsub(/-/, "\\-", text)
+        gsub(/\047/, "\\(aq", text)
+        gsub(/"/, "\\(dq", text)
+        gsub(/`/, "\\(ga", text)
+        gsub(/\^/, "\\(ha", text)
+        gsub(/~/, "\\(ti", text)
+        if (text ~ /^\./)
+            text = "\\&" text
+        print text
+    }
+    function example(name, line, found, input) {
+        input = 0
+        while ((getline line < cases) > 0) {
+            if (line ~ /^# name: /) {
+                if (found == 1)
+                    found = 2
+                if (line == "# name: " name) {
+                    found = 1
+                    print ".PP\n.EX"
+                }
+            } else if (found == 1 && line ~ /^\$ /)
+                verbatim(line)
+            else if (found == 1 && line ~ /^< /) {
+                if (!input++)
+                    print ".I \\(lastandard input\\(ra"
+                verbatim(substr(line, 3))
+            } else if (found == 1 && line ~ /^> /) {
+                if (input > 0) {
+                    print ".I \\(lastandard output\\(ra"
+                    input = -1000000
+                }
+                verbatim(substr(line, 3))
+            }
+        }
+        close(cases)
+        if (!found) {
+            print page ": there is no example " name > "/dev/stderr"
+            exit failed = 1
+        }
+        print ".EE"
+    }
+    /^@OPTIONS@$/ { insert(options); next }
+    /^@EXIT_STATUS@$/ { insert(status); next }
+    /^@EXAMPLE [^@]*@$/ { example(substr($0, 10, length($0) - 10)); next }
+    {
+        gsub(/@VERSION@/, version)
+        if ($0 ~ /^@/) {
+            print page ": unknown directive " $0 > "/dev/stderr"
+            exit failed = 1
+        }
+        print
+    }
+    END { exit failed }
+' "$page"
