@@ -26,10 +26,13 @@ std::string_view isa_name(Isa isa);
 /// The instruction sets that this build holds and this CPU runs, slowest first; never empty.
 std::vector<Isa> usable_isas();
 
+/// The name of the fastest of them.
+std::string_view cpu_isa_name();
+
 /// Makes the backend; `pool` must outlive it.
 ///
-/// `isa` forces an instruction set (for tests and comparisons); without it the fastest usable one is
-/// taken, and where that is only `portable`, `fallback` itself is returned unless it is null.
+/// `isa` forces an instruction set (for tests and comparisons); without it the fastest usable one
+/// is taken, and where that is only `portable`, `fallback` itself is returned unless it is null.
 /// Errors: unsupported (`isa` is not usable here).
 std::unique_ptr<Backend> make_cpu_backend(ThreadPool& pool, std::unique_ptr<Backend> fallback,
                                           std::optional<Isa> isa = std::nullopt);

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+// The ops of this folder as functions. CpuBackend calls them; arguments are as in op_args.hpp.
+#pragma once
+
+#include "backend/cpu/context.hpp"
+
+namespace clip::cpu {
+
+std::unique_ptr<PreparedLinear> prepare_linear(Context& context, const LinearWeights& weights);
+std::unique_ptr<PreparedConv2d> prepare_conv2d(Context& context, const Conv2dWeights& weights);
+void linear(Context& context, const LinearArgs& args);
+void conv2d(Context& context, const Conv2dArgs& args);
+void patch_embedding(Context& context, const PatchEmbeddingArgs& args);
+void similarity(Context& context, const SimilarityArgs& args);
+void attention(Context& context, const AttentionArgs& args);
+void layer_norm(Context& context, const LayerNormArgs& args);
+void l2_normalize(Context& context, const L2NormalizeArgs& args);
+void softmax(Context& context, const SoftmaxArgs& args);
+void embedding(Context& context, const EmbeddingArgs& args);
+void gather_rows(Context& context, const GatherRowsArgs& args);
+void avg_pool(Context& context, const AvgPoolArgs& args);
+void mean_token(Context& context, const MeanTokenArgs& args);
+void top_k(Context& context, const TopKArgs& args);
+
+} // namespace clip::cpu

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+// What one instruction set offers to the drivers of this folder: a table of functions.
+//
+// The kernels_<isa>.cpp files are compiled with flags of their own. Nothing that they emit may be
+// shared with other files (the linker could pick the AVX-512 copy of an inline function for every
+// CPU), so this header declares plain data only.
+#pragma once
+
+#include <cstdint>
+
+#include "backend/op_args.hpp"
+
+namespace clip::cpu {
+
+/// How packed weights are kept.
+enum class Storage : std::uint8_t { f32, bf16, f16, i8 };
+constexpr int kStorages = 4;
+
+/// Rows and panels are counted in units of this many lanes on every instruction set; reductions
+/// inside a row keep this many partial results, whatever the width of a register.
+constexpr int kLanes = 16;
+/// The most rows and columns that a tile has on any instruction set (attention uses 32 columns).
+constexpr int kMostRows = 14;
+constexpr int kMostPanel = 32;
+
+/// One register tile: c (rows, columns) = or += a b, every element one chain of fused
+/// multiply-adds in ascending order of the inner index.
+struct TileArgs {
+    std::int64_t depth = 0;   ///< inner extent
+    const float* a = nullptr; ///< (depth, rows), a_step elements apart
+    std::int64_t a_step = 0;
+    const void* b = nullptr;   ///< (depth, panel) packed
+    std::int64_t b_second = 0; ///< bytes from `b` to the next panel (pairs only)
+    float* c = nullptr;        ///< (rows, panel) or (rows, 2 * panel), c_step elements apart
+    std::int64_t c_step = 0;
+    bool accumulate = false;      ///< go on from what is in `c` instead of from 0
+    const void* ahead = nullptr;  ///< memory that will be read after this tile
+    std::int64_t ahead_lines = 0; ///< cache lines of it to fetch every 8 steps of the depth
+};
+
+/// What happens to a tile of sums on its way to memory, in this order: scale, bias, save, then
+/// activation and residual (or residual and activation).
+struct FinishArgs {
+    const float* sums = nullptr; ///< (rows, columns), sums_step apart
+    std::int64_t sums_step = 0;
+    int rows = 0;
+    int columns = 0;
+    const float* scale = nullptr; ///< (columns), or null
+    const float* bias = nullptr;  ///< (columns), or null
+    Activation activation = Activation::none;
+    bool activation_last = false;           ///< after the residual, as a convolution wants it
+    float* const* y = nullptr;              ///< one pointer a row
+    const float* const* residual = nullptr; ///< one pointer a row, or null
+    float* const* save = nullptr;           ///< pre-activations, one pointer a row, or null
+};
+
+/// Attention of up to `panel` queries of one sequence and head. Shapes as in AttentionArgs.
+struct AttentionTask {
+    const float* q = nullptr; ///< first query of the block
+    std::int64_t q_stride = 0;
+    int queries = 0;       ///< of this block
+    std::int64_t keys = 0; ///< of the sequence
+    std::int64_t first_visible =
+        0; ///< keys that the block's first query sees; later ones see one more each
+    bool causal = false;
+    int width = 0; ///< head width
+    float scale = 0;
+    float* y = nullptr; ///< first row of the block, y_stride apart
+    std::int64_t y_stride = 0;
+    float* log_sum_exp = nullptr; ///< first of the block, lse_stride apart, or null
+    std::int64_t lse_stride = 0;
+    const float* packed_k = nullptr; ///< by pack_keys
+    const float* packed_v = nullptr; ///< by pack_values
+    float* scratch = nullptr;        ///< attention_scratch(keys, width) elements
+};
+
+struct KernelTable {
+    int panel;     ///< columns of a packed panel
+    int max_rows;  ///< the most rows of a tile
+    int pair_rows; ///< the most rows of a tile over two panels
+
+    void (*tile)(int rows, Storage storage, const TileArgs& args);
+    void (*tile_pair)(int rows, Storage storage, const TileArgs& args);
+    void (*finish)(const FinishArgs& args);
+
+    /// to[k * step + r] = rows[r][k]; up to kLanes elements after the last one may be overwritten.
+    void (*pack_rows)(float* to, std::int64_t step, const float* const* rows, int count,
+                      std::int64_t depth);
+    /// Packs `panel` rows of weights into (depth, panel); i8 multiplies by inverse_scale first.
+    void (*pack_panel)(void* to, Storage storage, const float* const* rows,
+                       const float* inverse_scale, std::int64_t depth);
+    /// Expands a packed panel to float32: (depth, panel).
+    void (*expand_panel)(float* to, const void* from, Storage storage, std::int64_t depth);
+    float (*max_abs)(const float* x, std::int64_t count);
+
+    /// Elements of packed_k, packed_v and scratch for `keys` keys.
+    std::int64_t (*packed_keys_size)(std::int64_t keys, int width);
+    std::int64_t (*packed_values_size)(std::int64_t keys, int width);
+    std::int64_t (*attention_scratch)(std::int64_t keys, int width);
+    void (*pack_keys)(float* to, const float* k, std::int64_t stride, std::int64_t keys, int width);
+    void (*pack_values)(float* to, const float* v, std::int64_t stride, std::int64_t keys,
+                        int width);
+    void (*attention)(const AttentionTask& task);
+
+    /// One row; mean and rstd may be null.
+    void (*layer_norm)(float* y, const float* x, const float* gamma, const float* beta,
+                       std::int64_t width, float eps, float* mean, float* rstd);
+    /// One row; returns the norm.
+    float (*l2_normalize)(float* y, const float* x, std::int64_t width);
+    /// One row.
+    void (*softmax)(float* y, const float* x, std::int64_t width);
+};
+
+/// Null where this build has no such kernels. None of them checks the CPU.
+const KernelTable* portable_kernels();
+const KernelTable* neon_kernels();
+const KernelTable* avx2_kernels();
+const KernelTable* avx512_kernels();
+
+} // namespace clip::cpu

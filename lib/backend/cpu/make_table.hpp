@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// All kernels of this folder for the instruction set whose vec_*.hpp was included before, and the
+// table of them.
+#pragma once
+
+// The order matters: each uses names of those before it.
+// clang-format off
+#include "backend/cpu/vec_math.hpp"
+#include "backend/cpu/tile_kernels.hpp"
+#include "backend/cpu/pack_kernels.hpp"
+#include "backend/cpu/row_kernels.hpp"
+#include "backend/cpu/attention_kernels.hpp"
+// clang-format on
+
+namespace clip::cpu {
+namespace {
+
+constexpr KernelTable kTable = {
+    .panel = kPanel,
+    .max_rows = kMaxRows,
+    .pair_rows = kPairRows,
+    .tile = tile,
+    .tile_pair = tile_pair,
+    .finish = finish,
+    .pack_rows = pack_rows,
+    .pack_panel = pack_panel,
+    .expand_panel = expand_panel,
+    .max_abs = max_abs,
+    .packed_keys_size = packed_keys_size,
+    .packed_values_size = packed_values_size,
+    .attention_scratch = attention_scratch,
+    .pack_keys = pack_keys,
+    .pack_values = pack_values,
+    .attention = attention,
+    .layer_norm = layer_norm,
+    .l2_normalize = l2_normalize,
+    .softmax = softmax,
+};
+static_assert(kMaxRows <= kMostRows && kPanel <= kMostPanel);
+
+} // namespace
+} // namespace clip::cpu
