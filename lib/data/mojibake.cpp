@@ -30,7 +30,7 @@ enum CodePage : std::size_t {
 
 // More layers than any text has met with; a hostile line could ask for as many as it has
 // characters.
-constexpr int kMaxRounds = 32;
+constexpr int kMaxRounds = 16;
 
 struct HighHalf {
     std::array<char16_t, 128> meaning;

@@ -12,6 +12,7 @@
 
 namespace clip {
 
+/// Holds at most 4 GiB of text, far more than the readers of vocabularies let through.
 class SymbolTable {
   public:
     /// Reserves place for `count` words of `bytes` bytes in all.
@@ -25,8 +26,8 @@ class SymbolTable {
             grow(std::bit_ceil(4 * used_ + 64));
         Slot& slot = slots_[position_of(word)];
         if (slot.id == kFree) {
-            slot.begin = text_.size();
-            slot.length = word.size();
+            slot.begin = static_cast<std::uint32_t>(text_.size());
+            slot.length = static_cast<std::uint32_t>(word.size());
             text_ += word;
             ++used_;
         }
@@ -50,8 +51,8 @@ class SymbolTable {
   private:
     static constexpr std::int32_t kFree = -1;
     struct Slot {
-        std::size_t begin = 0;
-        std::size_t length = 0;
+        std::uint32_t begin = 0;
+        std::uint32_t length = 0;
         std::int32_t id = kFree;
     };
 

@@ -13,7 +13,7 @@ namespace clip {
 namespace {
 
 // Real text needs two or three; a hostile line could ask for as many as it has characters.
-constexpr int kMaxRounds = 32;
+constexpr int kMaxRounds = 16;
 // Longer lines are repaired in pieces of this many code points.
 constexpr std::size_t kMaxSegment = 1000000;
 

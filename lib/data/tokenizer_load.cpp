@@ -279,16 +279,15 @@ class VocabularyReader : public nlohmann::json_sax<nlohmann::json> {
             reject(concat("merge ", (merge_words.size() + 1) / 2, " has an empty word"));
         return true;
     }
-    bool start_object(std::size_t) override { return open(); }
+    bool start_object(std::size_t) override { return open(false); }
     bool key(string_t& name) override {
         keys_.back() = std::move(name);
         return true;
     }
     bool end_object() override { return close(); }
     bool start_array(std::size_t) override {
-        open();
         in_pair_ = 0;
-        return true;
+        return open(true);
     }
     bool end_array() override {
         if (in_merges() && keys_.size() == 4 && in_pair_ != 2)
@@ -325,11 +324,14 @@ class VocabularyReader : public nlohmann::json_sax<nlohmann::json> {
             reject("a merge is not made of words");
         return true;
     }
-    bool open() {
+    bool open(bool array) {
         constexpr std::size_t kMaxDepth = 64;
         if (in_vocab() || (in_merges() && keys_.size() > 3) || keys_.size() >= kMaxDepth)
             reject("arrays or objects where none belong");
         keys_.emplace_back();
+        if (array ? in_vocab() : in_merges())
+            reject(array ? "the words are in an array (want an object)"
+                         : "the merges are in an object (want an array)");
         has_vocab = has_vocab || in_vocab();
         has_merges = has_merges || in_merges();
         return true;

@@ -2,16 +2,19 @@
 # SPDX-License-Identifier: MIT
 """Compares token ids with the oracle's on random texts from all over Unicode.
 
-usage: tokens.py DRIVER ORACLE BPE_FILE [COUNT [SEED]]
-
-DRIVER is clip_tokens_driver, ORACLE the PyTorch oracle (clip_oracle.py). Needs the Python packages
-regex and ftfy; says so and exits 77 where they are absent. Texts on which ftfy repairs mojibake are
-counted apart. Exits 1 where any ids differ.
+Texts are written NUL-separated to the standard input of COMMAND -0, which prints one line a text:
+a JSON object with "tokens", or the array itself. Such commands are `clip-model tokens` and
+`clip_tokens_driver BPE_FILE`. Needs the Python packages regex and ftfy 6.3; says so and exits 77
+where they are absent. Texts on which ftfy repairs mojibake are counted apart. Exits 1 where any ids
+differ.
 """
+import argparse
 import html.entities
 import importlib.util
 import json
+import os
 import random
+import shlex
 import subprocess
 import sys
 import unicodedata
@@ -77,37 +80,42 @@ def pieces(rng, assigned):
 
 
 def main():
-    if len(sys.argv) < 4:
-        sys.exit(__doc__)
-    driver, oracle_path, bpe = sys.argv[1:4]
-    count = int(sys.argv[4]) if len(sys.argv) > 4 else 100000
-    seed = int(sys.argv[5]) if len(sys.argv) > 5 else 1
+    parser = argparse.ArgumentParser(description="Compares token ids with the oracle's.")
+    parser.add_argument("--oracle", required=True, help="path of clip_oracle.py")
+    parser.add_argument("--command", required=True, help="what makes the tokens")
+    parser.add_argument("--vocab", default=os.environ.get("CLIP_VOCAB"), help="the oracle's BPE file")
+    parser.add_argument("--count", type=int, default=100000)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
     try:
         import ftfy
         import regex  # noqa: F401: the oracle needs it
     except ImportError as error:
         print(f"skipped: {error}")
         sys.exit(77)
-    spec = importlib.util.spec_from_file_location("oracle", oracle_path)
+    spec = importlib.util.spec_from_file_location("oracle", options.oracle)
     oracle = importlib.util.module_from_spec(spec)
     sys.modules["oracle"] = oracle
     spec.loader.exec_module(oracle)
-    tokenizer = oracle.Tokenizer(path=bpe)
-    rng = random.Random(seed)
+    tokenizer = oracle.Tokenizer(path=options.vocab)
+    rng = random.Random(options.seed)
     assigned = [c for c in range(0x110000) if unicodedata.category(chr(c)) not in ("Cn", "Cs", "Co")] + [0xe000, 0xf8ff, 0x100000]
     makers = pieces(rng, assigned)
     texts = []
-    for _ in range(count):
+    for _ in range(options.count):
         favourites = rng.sample(makers, rng.randrange(1, len(makers)))
         texts.append("".join(rng.choice(favourites)() for _ in range(rng.randrange(1, 12))).replace("\0", "\x01"))
-    answer = subprocess.run([driver, bpe], input=b"".join(t.encode() + b"\0" for t in texts), stdout=subprocess.PIPE, check=True)
-    lines = answer.stdout.decode().splitlines()
-    assert len(lines) == count, (len(lines), count)
+    answer = subprocess.run(shlex.split(options.command) + ["-0"], stdout=subprocess.PIPE,
+                            input=b"".join(t.encode() + b"\0" for t in texts), check=False)
+    lines = answer.stdout.decode().split("\n")[:-1]
+    if answer.returncode != 0 or len(lines) != len(texts):
+        sys.exit(f"{options.command}: exit {answer.returncode}, {len(lines)} lines for {len(texts)} texts")
     clean = different = repaired = repaired_different = 0
     for text, line in zip(texts, lines):
         fires = ftfy.fix_text(text) != ftfy.fix_text(text, fix_encoding=False)
         want = tokenizer.encode(text)
-        wrong = json.loads(line) != want
+        got = json.loads(line)
+        wrong = (got["tokens"] if isinstance(got, dict) else got) != want
         if fires:
             repaired += 1
             repaired_different += wrong
