@@ -3,6 +3,7 @@
 #pragma once
 
 #include <charconv>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -23,7 +24,8 @@ template <typename Number>
 requires std::is_arithmetic_v<Number>
 void append_part(std::string& out, Number part) {
     char buffer[48];
-    out.append(buffer, std::to_chars(buffer, buffer + sizeof buffer, part).ptr);
+    const char* end = std::to_chars(buffer, buffer + sizeof buffer, part).ptr;
+    out.append(buffer, static_cast<std::size_t>(end - buffer));
 }
 } // namespace detail
 
