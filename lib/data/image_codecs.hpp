@@ -24,6 +24,7 @@ void check_picture_size(std::int64_t width, std::int64_t height, const DecodeOpt
 Image decode_jpeg(Bytes bytes, const DecodeOptions& options);
 Image decode_png(Bytes bytes, const DecodeOptions& options);
 Image decode_gif(Bytes bytes, const DecodeOptions& options);
+Image decode_pnm(Bytes bytes, const DecodeOptions& options);
 Image decode_by_opencv(PictureFormat format, Bytes bytes, const DecodeOptions& options);
 
 } // namespace clip

@@ -74,6 +74,8 @@ Image decode(Bytes bytes, const DecodeOptions& options) {
         return decode_png(bytes, options);
     case PictureFormat::gif:
         return decode_gif(bytes, options);
+    case PictureFormat::pnm:
+        return decode_pnm(bytes, options);
     default:
         return decode_by_opencv(format, bytes, options);
     }

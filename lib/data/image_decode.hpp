@@ -19,8 +19,12 @@ struct DecodeOptions {
     std::string plugin_path;
 };
 
-/// Decodes JPEG, PNG and GIF (its first frame) here, and WebP, BMP, TIFF, PNM and JPEG 2000 by the
+/// Decodes JPEG, PNG, GIF (its first frame) and PNM here, and WebP, BMP, TIFF and JPEG 2000 by the
 /// OpenCV plugin, which is loaded when the first of them comes. Thread-safe.
+///
+/// Pixels are Pillow's, with these exceptions: JPEG 2000 and lossy WebP are what another version
+/// of their library gives; a TIFF in CMYK comes as RGB, one in grey with alpha as grey; grey of 16
+/// bits in a TIFF, which Pillow 9.4 cannot resize, is treated as in a PNG.
 ///
 /// Errors, as the Result's error: bad_format (not a picture, or a broken one), truncated (cut
 /// off), unsupported (a format or kind of picture that this build cannot read, the plugin is not

@@ -29,7 +29,7 @@ std::optional<std::uint32_t> TiffReader::number(std::size_t at, std::size_t size
     return value;
 }
 
-std::optional<std::uint32_t> TiffReader::tag(std::uint16_t id) const {
+std::optional<TiffReader::Value> TiffReader::find(std::uint16_t id) const {
     const auto entries = number(directory_, 2);
     if (!ok_ || !entries)
         return std::nullopt;
@@ -47,10 +47,22 @@ std::optional<std::uint32_t> TiffReader::tag(std::uint16_t id) const {
             return std::nullopt;
         // Values of up to four bytes lie in the entry, others where it points.
         if (kSizes[type] * std::size_t{count} <= 4)
-            return number(entry + 8, kSizes[type]);
-        return number(number(entry + 8, 4).value_or(0xFFFFFFFFU), kSizes[type]);
+            return Value{entry + 8, kSizes[type]};
+        return Value{number(entry + 8, 4).value_or(0xFFFFFFFFU), kSizes[type]};
     }
     return std::nullopt;
+}
+
+std::optional<std::uint32_t> TiffReader::tag(std::uint16_t id) const {
+    const std::optional<Value> value = find(id);
+    return value ? number(value->at, value->size) : std::nullopt;
+}
+
+std::optional<std::size_t> TiffReader::short_position(std::uint16_t id) const {
+    const std::optional<Value> value = find(id);
+    if (!value || value->size != 2 || !number(value->at, 2))
+        return std::nullopt;
+    return value->at;
 }
 
 int exif_orientation(std::span<const std::uint8_t> exif) {

@@ -2,6 +2,7 @@
 // Just enough of TIFF's tag tables for an orientation and a picture's size.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -17,8 +18,15 @@ class TiffReader {
     bool ok() const { return ok_; }
     /// The first value of a tag of the first directory, if it is a BYTE, SHORT or LONG.
     std::optional<std::uint32_t> tag(std::uint16_t id) const;
+    /// Where the two bytes of that value lie, if it is a SHORT.
+    std::optional<std::size_t> short_position(std::uint16_t id) const;
 
   private:
+    struct Value {
+        std::size_t at;
+        std::size_t size;
+    };
+    std::optional<Value> find(std::uint16_t id) const;
     std::optional<std::uint32_t> number(std::size_t at, std::size_t size) const;
 
     std::span<const std::uint8_t> bytes_;

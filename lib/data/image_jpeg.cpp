@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// JPEG by libjpeg-turbo, with the settings and the leniency of Pillow: its warnings are passed
-// over, data that end before the last row are an error, a missing end mark is none.
+// JPEG by libjpeg-turbo, with the settings and the leniency of Pillow: warnings are passed over,
+// data that end before the decoder has seen the end of the picture are an error.
 #include <csetjmp>
 #include <cstddef>
 #include <cstdio>

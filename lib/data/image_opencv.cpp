@@ -116,6 +116,25 @@ void drop_channels(Decoded& decoded, int to) {
     decoded.channels = to;
 }
 
+/// Colours as they were before they were multiplied by alpha, in Pillow's rounding.
+void divide_by_alpha(PixelBuffer& samples) {
+    for (std::uint8_t* pixel = samples.data(); pixel < samples.data() + samples.size(); pixel += 4)
+        for (int c = 0; c < 3; ++c)
+            pixel[c] = pixel[3] == 0
+                           ? std::uint8_t{0}
+                           : static_cast<std::uint8_t>(std::min(255 * pixel[c] / pixel[3], 255));
+}
+
+/// libtiff multiplies colours by an alpha that is told to be separate, which loses bits, and leaves
+/// one alone that is told to be in them already: so the file is told to be of the second kind.
+std::vector<std::uint8_t> call_alpha_premultiplied(Bytes bytes, std::size_t at) {
+    std::vector<std::uint8_t> changed(bytes.begin(), bytes.end());
+    const bool big_endian = changed[0] == 'M';
+    changed[at] = big_endian ? 0 : 1;
+    changed[at + 1] = big_endian ? 1 : 0;
+    return changed;
+}
+
 /// Colours that were indices in the file become indices again: OpenCV has looked them up, but such
 /// pictures are resized by nearest. Null where there are over 256 of them.
 std::optional<Image> index_colours(const Decoded& decoded, const std::string& format) {
@@ -165,13 +184,20 @@ Image decode_by_opencv(PictureFormat format, Bytes bytes, const DecodeOptions& o
     const clip_opencv_decode_function decode = load_plugin(options.plugin_path);
     Decoded decoded;
     char message[256] = {};
+    std::vector<std::uint8_t> changed;
+    if (header.fourth == FourthChannel::alpha && header.fourth_at != 0) {
+        changed = call_alpha_premultiplied(bytes, header.fourth_at);
+        bytes = changed;
+    }
     if (decode(CLIP_OPENCV_VERSION, bytes.data(), bytes.size(), allocate_samples, &decoded, message,
                sizeof message) != 0)
         fail_picture(format, message);
     if (decoded.bits == 16 && decoded.channels > 1)
         narrow_to_bytes(decoded);
-    if (header.opaque && decoded.channels == 4)
+    if (decoded.channels == 4 && header.fourth == FourthChannel::unused)
         drop_channels(decoded, 3);
+    if (decoded.channels == 4 && header.fourth == FourthChannel::premultiplied_alpha)
+        divide_by_alpha(decoded.samples);
     const std::string name = picture_format_name(format);
     if (header.indexed)
         if (std::optional<Image> image = index_colours(decoded, name)) {

@@ -71,6 +71,20 @@ PictureHeader webp_header(Bytes bytes) {
     return header;
 }
 
+/// Whether each of the colours is the grey of its own index: then the picture is grey.
+bool bmp_is_grey(const HeaderReader& read, bool old) {
+    const std::size_t colour_size = old ? 3 : 4;
+    const std::size_t colours_at = 14 + std::size_t{read.little(14, 4)};
+    const std::uint32_t said = old ? 0 : read.little(46, 4);
+    const std::uint32_t colours = said == 0 ? 256 : said;
+    if (colours == 2 || colours > 256)
+        return false;
+    for (std::uint32_t i = 0; i < colours; ++i)
+        if (read.little(colours_at + i * colour_size, 3) != i * 0x010101)
+            return false;
+    return true;
+}
+
 PictureHeader bmp_header(Bytes bytes) {
     const HeaderReader read(PictureFormat::bmp, bytes);
     PictureHeader header;
@@ -81,10 +95,11 @@ PictureHeader bmp_header(Bytes bytes) {
     // Rows from top to bottom are told by a negative height.
     if (!old && header.height > 0x7FFFFFFF)
         header.height = 0x100000000 - header.height;
-    header.indexed = bits <= 8;
+    header.indexed = bits <= 8 && !(bits == 8 && bmp_is_grey(read, old));
     // A fourth byte is alpha only where the masks of a longer header say so.
     const bool masks = !old && read.little(14, 4) >= 56 && read.little(30, 4) == 3;
-    header.opaque = !(masks && read.little(66, 4) != 0);
+    if (!masks || read.little(66, 4) == 0)
+        header.fourth = FourthChannel::unused;
     return header;
 }
 
@@ -98,33 +113,15 @@ PictureHeader tiff_header(Bytes bytes) {
     const std::uint32_t bits = reader.tag(258).value_or(1);
     const std::uint32_t photometric = reader.tag(262).value_or(0);
     header.indexed = photometric == 3;
-    header.bilevel = bits == 1 && photometric < 2 && reader.tag(277).value_or(1) == 1;
-    return header;
-}
-
-PictureHeader pnm_header(Bytes bytes) {
-    const HeaderReader read(PictureFormat::pnm, bytes);
-    PictureHeader header;
-    header.bilevel = bytes[1] == '1' || bytes[1] == '4';
-    std::int64_t numbers[3] = {0, 0, 1};
-    std::size_t at = 2;
-    for (int i = 0; i < (header.bilevel ? 2 : 3); ++i) {
-        while (std::isspace(read.byte(at)) != 0 || read.byte(at) == '#')
-            if (read.byte(at++) == '#')
-                while (read.byte(at) != '\n' && read.byte(at) != '\r')
-                    ++at;
-        if (std::isdigit(read.byte(at)) == 0)
-            fail_picture(PictureFormat::pnm, "no number where its header should have one");
-        numbers[i] = 0;
-        for (; std::isdigit(read.byte(at)) != 0; ++at) {
-            numbers[i] = numbers[i] * 10 + (read.byte(at) - '0');
-            if (numbers[i] > 0x7FFFFFFF)
-                fail_picture(PictureFormat::pnm, "a number in its header is too large");
-        }
+    if (photometric == 2 && reader.tag(277) == 4U) {
+        constexpr std::uint32_t kAssociated = 1, kUnassociated = 2;
+        const std::uint32_t fourth = reader.tag(338).value_or(0);
+        header.fourth = fourth == kUnassociated ? FourthChannel::alpha
+                        : fourth == kAssociated ? FourthChannel::premultiplied_alpha
+                                                : FourthChannel::unused;
+        header.fourth_at = reader.short_position(338).value_or(0);
     }
-    header.width = numbers[0];
-    header.height = numbers[1];
-    header.maximum = static_cast<int>(numbers[2]);
+    header.bilevel = bits == 1 && photometric < 2 && reader.tag(277).value_or(1) == 1;
     return header;
 }
 
@@ -241,9 +238,6 @@ PictureHeader sniff_header(PictureFormat format, Bytes bytes) {
         break;
     case PictureFormat::tiff:
         header = tiff_header(bytes);
-        break;
-    case PictureFormat::pnm:
-        header = pnm_header(bytes);
         break;
     case PictureFormat::jpeg2000:
         header = jpeg2000_header(bytes);

@@ -9,7 +9,7 @@ given by --size N in it (default 224). `clip-model pixels -m MODEL` is such a co
 the test build's `clip_pixels_driver`. Needs Pillow and numpy; without them the lane is skipped.
 Pictures are random and made here; the seed is fixed. Exits 1 where anything differs.
 """
-import importlib.util, os, random, subprocess, sys, tempfile, warnings
+import importlib.util, os, random, struct, subprocess, sys, tempfile, warnings, zlib
 
 try:
     import numpy as np
@@ -71,6 +71,77 @@ def palette(w, h):
     return rgb(w, h).quantize(rng.choice([2, 3, 16, 200, 256]))
 
 
+class Raw:
+    """A file that Pillow reads but does not write."""
+    def __init__(self, data):
+        self.data = data
+
+    def save(self, path):
+        with open(path, "wb") as f:
+            f.write(self.data)
+
+
+def raw_png(depth, colour, interlaced):
+    """PNG of any depth and colour type, with Adam7 interlacing and all five filters."""
+    channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
+
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    def rows(samples):                      # (h, w, channels) -> filtered rows
+        out = b""
+        before = None
+        step = max(channels * depth // 8, 1)
+        for line in samples:
+            if depth == 16:
+                line = np.frombuffer(line.astype(">u2").tobytes(), np.uint8)
+            else:
+                bits = np.unpackbits(line.astype(np.uint8).reshape(-1, 1), axis=1)[:, 8 - depth:]
+                line = np.packbits(bits.reshape(-1))
+            line = line.astype(np.int32)
+            before = np.zeros_like(line) if before is None else before
+            left = np.concatenate([np.zeros(step, np.int32), line[:-step]])[:len(line)]
+            corner = np.concatenate([np.zeros(step, np.int32), before[:-step]])[:len(line)]
+            p = left + before - corner
+            pa, pb, pc = abs(p - left), abs(p - before), abs(p - corner)
+            paeth = np.where((pa <= pb) & (pa <= pc), left, np.where(pb <= pc, before, corner))
+            kind = rng.randrange(5)
+            guess = [0 * line, left, before, (left + before) // 2, paeth][kind]
+            out += bytes([kind]) + ((line - guess) & 255).astype(np.uint8).tobytes()
+            before = line
+        return out
+
+    def make(w, h):
+        top = 2 ** depth
+        samples = nrng.integers(0, top, (h, w, channels))
+        colours = b""
+        if colour == 3:
+            count = rng.randint(2, top)
+            samples %= count
+            colours = chunk(b"PLTE", nrng.integers(0, 256, 3 * count, dtype=np.uint8).tobytes())
+        if interlaced:
+            passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+            parts = [samples[y::dy, x::dx] for y, x, dy, dx in passes]
+            data = b"".join(rows(part) for part in parts if part.size)
+        else:
+            data = rows(samples)
+        header = struct.pack(">IIBBBBB", w, h, depth, colour, 0, 0, int(interlaced))
+        return Raw(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + colours +
+                   chunk(b"IDAT", zlib.compress(data, 1)) + chunk(b"IEND", b""))
+    return make
+
+
+def raw_pnm(kind, top):
+    def make(w, h):
+        channels = 3 if kind in (3, 6) else 1
+        samples = nrng.integers(0, top + 1, (h, w, channels))
+        head = f"P{kind}\n# made for a test\n{w} {h}\n" + (f"{top}\n" if kind != 1 else "")
+        if kind < 4:
+            return Raw((head + "\n".join(" ".join(map(str, r.reshape(-1))) for r in samples) + "\n").encode())
+        return Raw(head.encode() + samples.astype(">u2" if top > 255 else np.uint8).tobytes())
+    return make
+
+
 # name: (suffix, picture, options of save)
 KINDS = {
     "png rgb": (".png", rgb, {}),
@@ -112,8 +183,24 @@ KINDS = {
     "tiff palette": (".tif", palette, {}),
     "tiff 1 bit": (".tif", lambda w, h: grey(w, h).convert("1"), {}),
     "tiff rgba": (".tif", rgba, {}),
+    "tiff cmyk": (".tif", cmyk, {}),
+    "tiff grey and alpha": (".tif", la, {}),
     "jpeg 2000 lossless": (".jp2", rgb, {}),
+    "jpeg 2000 rgba": (".jp2", rgba, {}),
+    "jpeg 2000 grey": (".jp2", grey, {}),
+    "pgm maximum 100": (".pgm", raw_pnm(5, 100), {}),
+    "pgm maximum 1000": (".pgm", raw_pnm(5, 1000), {}),
+    "ppm maximum 100": (".ppm", raw_pnm(6, 100), {}),
+    "ppm maximum 65535": (".ppm", raw_pnm(6, 65535), {}),
+    "pbm plain": (".pbm", raw_pnm(1, 1), {}),
+    "pgm plain": (".pgm", raw_pnm(2, 255), {}),
+    "ppm plain": (".ppm", raw_pnm(3, 255), {}),
 }
+for colour, depths in {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}.items():
+    for depth in depths:
+        for interlaced in False, True:
+            name = f"png type {colour} of {depth} bits{' interlaced' if interlaced else ''}"
+            KINDS[name] = (".png", raw_png(depth, colour, interlaced), {})
 
 
 def sizes(count):

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "data/opencv_plugin/plugin.h"
 
+#include <algorithm>
 #include <climits>
 #include <cstdint>
 #include <cstring>
 #include <exception>
+#include <iostream>
+#include <streambuf>
 #include <string>
 
 #include <opencv2/core.hpp>
@@ -21,8 +24,39 @@ void say(const std::string& text, char* message, size_t message_size) {
     message[length] = '\0';
 }
 
+/// Whether what this thread writes to std::cerr is dropped.
+thread_local bool muted = false;
+
+struct Mute {
+    Mute() { muted = true; }
+    ~Mute() { muted = false; }
+};
+
+/// imdecode writes why it failed straight to std::cerr. This stands before std::cerr's own buffer
+/// and drops what comes from a thread that is decoding; everybody else's text passes.
+class MutableBuffer final : public std::streambuf {
+  public:
+    explicit MutableBuffer(std::streambuf* next) : next_(next) {}
+
+  protected:
+    int_type overflow(int_type c) override {
+        if (muted || traits_type::eq_int_type(c, traits_type::eof()))
+            return traits_type::not_eof(c);
+        return next_->sputc(traits_type::to_char_type(c));
+    }
+    std::streamsize xsputn(const char* text, std::streamsize count) override {
+        return muted ? count : next_->sputn(text, count);
+    }
+    int sync() override { return muted ? 0 : next_->pubsync(); }
+
+  private:
+    std::streambuf* next_;
+};
+
 void be_quiet() {
     static const bool done = [] {
+        // Never freed: std::cerr is written to until the very end of the process.
+        std::cerr.rdbuf(new MutableBuffer(std::cerr.rdbuf()));
         cv::setNumThreads(1);
         cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
         cv::redirectError([](int, const char*, const char*, const char*, int, void*) { return 0; });
@@ -52,6 +86,7 @@ std::string decode(const void* bytes, size_t size, clip_opencv_allocate allocate
     be_quiet();
     // The Mat is a header over the bytes, which imdecode does not change.
     const cv::Mat input(1, static_cast<int>(size), CV_8UC1, const_cast<void*>(bytes));
+    const Mute mute;
     const cv::Mat image = cv::imdecode(input, cv::IMREAD_UNCHANGED);
     if (image.empty())
         return "OpenCV cannot decode it";
