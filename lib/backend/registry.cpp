@@ -59,7 +59,7 @@ std::unique_ptr<Backend> make_backend(Device device, ThreadPool& pool, CpuImplem
 std::vector<std::string> describe_backends() {
     std::vector<std::string> lines;
 #if CLIP_WITH_CPU_KERNELS
-    lines.push_back(concat("cpu (", cpu_isa_name(), ")"));
+    lines.push_back(concat("cpu (", isa_name(usable_isas().back()), ")"));
 #endif
 #if CLIP_WITH_ONEDNN
     lines.push_back(concat("onednn ", onednn_version()));
