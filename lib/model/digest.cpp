@@ -14,7 +14,7 @@ namespace clip {
 
 namespace {
 
-constexpr std::int64_t kSamples = 16;
+constexpr std::int64_t kSamples = 8;
 constexpr std::size_t kDigits = 12;
 constexpr std::uint32_t kOneNan = 0x7fc00000U;
 

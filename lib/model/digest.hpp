@@ -13,10 +13,10 @@ namespace clip {
 /// They are the first 12 of the SHA-256 over these bytes. First the line "clip-weights 1\n". Then
 /// for each weight of weight_specs(), in the order of the names' bytes:
 ///  - its canonical name, a space, its canonical shape as "(2, 3)" ("()" for a scalar), "\n";
-///  - the sample: with n = min(numel, 16), the elements floor(i * numel / n) for i = 0 .. n-1 and
+///  - the sample: with n = min(numel, 8), the elements floor(i * numel / n) for i = 0 .. n-1 and
 ///    then the last one, each as a little-endian float32; every NaN is written 0x7fc00000.
 /// Elements are counted row-major in the canonical orientation; conversion from float64 rounds.
-/// So at most 17 values of a tensor are read. A change of other elements alone keeps the digest,
+/// So at most 9 values of a tensor are read. A change of other elements alone keeps the digest,
 /// which no training or conversion does.
 ///
 /// Errors: not_found (a weight is absent), io_failure (no SHA-256 in this OpenSSL).
