@@ -2,6 +2,7 @@
 #include "app/model_tokens.hpp"
 
 #include "base/concat.hpp"
+#include "base/error.hpp"
 #include "io/json_text.hpp"
 #include "io/line_reader.hpp"
 

@@ -81,7 +81,14 @@ TEST_CASE("towers: embeddings of pictures and texts equal PyTorch's, on every CP
     ThreadPool pool(2);
     for (const auto which :
          {CpuImplementation::automatic, CpuImplementation::onednn, CpuImplementation::ref}) {
-        const auto backend = make_backend(Device{}, pool, which);
+        std::unique_ptr<Backend> backend;
+        try {
+            backend = make_backend(Device{}, pool, which);
+        } catch (const Error& error) {
+            REQUIRE(which == CpuImplementation::onednn); // the only one that a build may lack
+            MESSAGE("skipped: " << error.what());
+            continue;
+        }
         for (const Case& c : kCases) {
             CAPTURE(backend->name());
             CAPTURE(c.checkpoint);
@@ -97,7 +104,8 @@ TEST_CASE("towers: embeddings of pictures and texts equal PyTorch's, on every CP
             std::vector<float> texts(want_texts.size());
             model.encode_texts(expected.texts(), texts);
             CHECK(relative_difference(texts, want_texts) <= kTolerance);
-            CHECK(model.logit_scale() == doctest::Approx(1 / 0.07).epsilon(1e-4));
+            CHECK(model.logit_scale() ==
+                  doctest::Approx(std::exp(double{expected.floats("logit_scale")[0]})));
         }
     }
 }

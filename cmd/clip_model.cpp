@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+// clip-model: looks into checkpoints, tokens and pixels.
+#include <CLI/CLI.hpp>
+
+#include "app/model_info.hpp"
+#include "app/model_path.hpp"
+#include "app/model_pixels.hpp"
+#include "app/model_tokens.hpp"
+#include "cli/declare.hpp"
+#include "session.hpp"
+
+namespace {
+
+using namespace clip;
+
+constexpr const char* kExamples = R"(Examples:
+  clip-model info ViT-B-32.pt
+  clip-model check ~/models/*
+  clip-model tokens -m ViT-B-32.pt 'a photo of a dog' | jq -c .tokens
+  clip-model pixels -m ViT-B-32.pt -o pixels.npy photo.jpg
+)";
+
+struct InspectOptions {
+    cli::CommonOptions common;
+    std::vector<std::string> models;
+    std::vector<std::string> texts;
+    std::string picture;
+    std::string output;
+    std::string format = "text";
+    std::string activation;
+    bool null_separated = false;
+    std::size_t size = 0;
+    app::PictureSettings pictures;
+};
+
+void define(CLI::App& app, InspectOptions& options) {
+    app.require_subcommand(1);
+    CLI::App* info = app.add_subcommand("info", "show what a checkpoint is");
+    cli::add_operands(*info, "MODEL", options.models, "checkpoints (default: as -m would choose)");
+    cli::add_text(*info, "-f,--format", options.format, "text|json", "how it is written",
+                  "With json, one object a model, on one line.")
+        ->group(cli::kOutputGroup);
+    cmd::add_activation_option(*info, options.activation);
+    cli::add_model_option(*info, options.common.model);
+
+    CLI::App* check = app.add_subcommand("check", "read every byte and name what is wrong");
+    cli::add_operands(*check, "MODEL", options.models, "checkpoints (default: as -m would choose)");
+    cli::add_model_option(*check, options.common.model);
+
+    CLI::App* tokens = app.add_subcommand("tokens", "show the token ids of texts");
+    cli::add_operands(*tokens, "TEXT", options.texts, "texts, or - for lines of standard input");
+    cli::add_switch(*tokens, "-0,--null", options.null_separated,
+                    "texts on standard input end with NUL")
+        ->group(cli::kInputGroup);
+    cli::add_model_option(*tokens, options.common.model);
+
+    CLI::App* pixels = app.add_subcommand("pixels", "show what the picture tower is given");
+    cli::add_operand(*pixels, "IMAGE", options.picture, "a picture");
+    cmd::add_picture_options(*pixels, options.pictures);
+    cli::add_number<std::size_t>(
+        *pixels, "--size", options.size, "N", "side of the result, in place of a model's",
+        "No model is then needed, and OpenAI's mean and standard deviation "
+        "are used.",
+        1, 4096)
+        ->group(cli::kInputGroup);
+    cli::add_text(*pixels, "-o,--output", options.output, "FILE",
+                  "file to write, in NumPy's format; - is standard output",
+                  "float32 of shape (3, N, N).")
+        ->required()
+        ->group(cli::kOutputGroup);
+    cli::add_model_option(*pixels, options.common.model);
+    cli::add_message_options(app, options.common);
+}
+
+/// The operands, or the one model that -m, $CLIP_MODEL or the installation means.
+std::vector<std::string> model_paths(const InspectOptions& options, const app::Environment& world) {
+    if (options.models.empty())
+        return {app::find_model(options.common.model, world)};
+    std::vector<std::string> paths;
+    for (const std::string& name : options.models)
+        paths.push_back(app::find_model(name, world));
+    return paths;
+}
+
+void info(const InspectOptions& options, const app::Environment& world, cli::RunContext& context,
+          app::Reporter& reporter) {
+    for (const std::string& path : model_paths(options, world)) {
+        const Checkpoint checkpoint =
+            open_checkpoint(path, {app::parse_activation(options.activation)});
+        for (const std::string& note : checkpoint.notes)
+            reporter.warning(path, note);
+        app::print_model_info(checkpoint, options.format == "json", context.out);
+    }
+}
+
+void tokens(const InspectOptions& options, const app::Environment& world, cli::RunContext& context,
+            app::Reporter& reporter) {
+    app::ModelSettings settings = cmd::model_settings(options.common);
+    settings.threads = 1;
+    app::Machine machine(settings);
+    app::ModelSession session(settings, world, machine, reporter);
+    app::print_tokens(session.tokenizer(), options.texts, options.null_separated, context.out,
+                      reporter);
+}
+
+void pixels(const InspectOptions& options, const app::Environment& world) {
+    ModelConfig config;
+    if (options.size != 0)
+        config.vision.image_size = static_cast<std::int64_t>(options.size);
+    else
+        config = open_checkpoint(model_paths(options, world).front()).config;
+    app::write_pixels(options.picture, {.max_pixels = options.pictures.max_pixels},
+                      app::preprocess_options(options.pictures, config), options.output);
+}
+
+int run(cli::RunContext& context, const InspectOptions& options) {
+    cmd::StandardReporter reporter(context);
+    const app::Environment world = cmd::read_environment("clip-model");
+    bool sound = true;
+    if (context.command == "info")
+        info(options, world, context, reporter);
+    else if (context.command == "check")
+        for (const std::string& path : model_paths(options, world))
+            sound &= app::check_model(path, context.out, reporter);
+    else if (context.command == "tokens")
+        tokens(options, world, context, reporter);
+    else
+        pixels(options, world);
+    return sound ? cli::kDone : cli::kSomeFailed;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    InspectOptions options;
+    return cli::run_main(argc, argv,
+                         {.name = "clip-model",
+                          .summary = "look into checkpoints, tokens and pixels",
+                          .version = cmd::kVersion,
+                          .version_lines = cmd::version_lines,
+                          .examples = kExamples,
+                          .define = [&](CLI::App& app) { define(app, options); },
+                          .run = [&](cli::RunContext& context) { return run(context, options); }});
+}
