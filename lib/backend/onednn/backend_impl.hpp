@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+// The backend class, for the files of this folder only.
+#pragma once
+
+#include "backend/backend.hpp"
+#include "backend/onednn/context.hpp"
+#include "backend/ref/ref_backend.hpp"
+
+namespace clip::onednn {
+
+/// Rows of a matrix product that one kernel computes at a time. The last block is filled up with
+/// zeros, so that every row is computed by the same kernel whatever the number of rows is.
+constexpr std::int64_t kRowBlock = 32;
+
+/// Weights in the layout that the matrix product of a block of rows wants.
+struct Linear final : PreparedLinear {
+    using PreparedLinear::PreparedLinear;
+    dnnl::memory weight;
+    Tensor bias; ///< (out), zeros where the layer has none
+};
+
+struct Conv2d final : PreparedConv2d {
+    using PreparedConv2d::PreparedConv2d;
+    Tensor plain; ///< (C_out, C_in, kh, kw); the layout depends on the picture's size, see packed()
+    Tensor bias;  ///< (C_out), zeros where the layer has none
+    /// Weights in the layouts asked for so far, most often one.
+    mutable std::vector<dnnl::memory> packed;
+};
+
+class OneDnnBackend final : public Backend {
+  public:
+    explicit OneDnnBackend(ThreadPool& pool) : context_(pool), ref_(pool) {}
+
+    std::string_view name() const override { return "onednn"; }
+    ThreadPool& pool() override { return context_.pool(); }
+    std::string implementation(std::string_view op) const override;
+
+    std::unique_ptr<PreparedLinear> prepare_linear(const LinearWeights& weights) override;
+    std::unique_ptr<PreparedConv2d> prepare_conv2d(const Conv2dWeights& weights) override;
+
+    void linear(const LinearArgs& args) override;
+    void conv2d(const Conv2dArgs& args) override;
+    void layer_norm(const LayerNormArgs& args) override;
+    void attention(const AttentionArgs& args) override;
+    void patch_embedding(const PatchEmbeddingArgs& args) override;
+    void avg_pool(const AvgPoolArgs& args) override;
+    void similarity(const SimilarityArgs& args) override;
+    void softmax(const SoftmaxArgs& args) override;
+    // oneDNN has no primitive for these.
+    void embedding(const EmbeddingArgs& args) override { ref_.embedding(args); }
+    void gather_rows(const GatherRowsArgs& args) override { ref_.gather_rows(args); }
+    void mean_token(const MeanTokenArgs& args) override { ref_.mean_token(args); }
+    void l2_normalize(const L2NormalizeArgs& args) override { ref_.l2_normalize(args); }
+    void top_k(const TopKArgs& args) override { ref_.top_k(args); }
+
+  private:
+    std::shared_ptr<const Kernel> block_kernel(std::string_view op, const Linear& weights,
+                                               Activation activation, bool adds);
+    std::shared_ptr<const Kernel> softmax_kernel(std::string_view op, std::int64_t rows,
+                                                 std::int64_t count);
+
+    Context context_;
+    RefBackend ref_;
+};
+
+/// The backend's own kind of prepared weights. Errors: internal (another backend made them).
+template <typename Made, typename Base>
+const Made& made_here(const Base* weights) {
+    const auto* made = dynamic_cast<const Made*>(weights);
+    expect(made != nullptr, "onednn backend: weights were prepared by another backend");
+    return *made;
+}
+
+} // namespace clip::onednn
