@@ -7,6 +7,7 @@
 
 #include "base/concat.hpp"
 #include "io/hdf5_handle.hpp"
+#include "io/hdf5_image.hpp"
 #include "io/path_escape.hpp"
 
 namespace clip::io {
@@ -37,6 +38,7 @@ void write_text_attribute(hid_t file, const char* name, const std::string& value
 struct EmbeddingHdf5::State {
     std::string what; // "write photos.h5"
     EmbeddingHeader header;
+    Hdf5Image image; // where there is no path; outlives `file`
     Hdf5Handle file;
     Hdf5Handle embedding, item, kind, extra;
     Hdf5Handle half_type, string_type;
@@ -146,8 +148,10 @@ EmbeddingHdf5::EmbeddingHdf5(const std::string& path, const std::string& name,
     State& state = *state_;
     state.what = "write " + name;
     state.header = header;
-    state.file = hdf5_check(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT),
-                            H5Fclose, ErrorCode::io_failure, state.what);
+    state.file = path.empty()
+                     ? state.image.create(state.what)
+                     : hdf5_check(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT),
+                                  H5Fclose, ErrorCode::io_failure, state.what);
     state.half_type = hdf5_half_type();
     state.string_type = hdf5_string_type();
     const hid_t file = state.file.get();
@@ -188,7 +192,7 @@ void EmbeddingHdf5::append(const EmbeddingRow& row) {
     }
 }
 
-void EmbeddingHdf5::close() {
+void EmbeddingHdf5::close(OutputStream* out) {
     const Hdf5Lock lock;
     State& state = *state_;
     state.write_block();
@@ -198,6 +202,8 @@ void EmbeddingHdf5::close() {
     closed = closed && H5Fflush(state.file.get(), H5F_SCOPE_LOCAL) >= 0;
     if (!closed)
         fail_hdf5(ErrorCode::io_failure, state.what);
+    if (out != nullptr)
+        out->write(state.image.bytes(state.file));
     if (!state.file.reset())
         fail_hdf5(ErrorCode::io_failure, state.what);
 }

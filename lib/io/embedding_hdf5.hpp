@@ -9,16 +9,17 @@
 
 namespace clip::io {
 
-/// Blocks of rows into an HDF5 file at `path`, which is created or cut to nothing. close() must
-/// come before the file is used.
+/// Blocks of rows into an HDF5 file.
 class EmbeddingHdf5 {
   public:
+    /// The file at `path` is created or cut to nothing; an empty path is a file in memory.
     /// `name` is what messages call the file. Errors: io_failure.
     EmbeddingHdf5(const std::string& path, const std::string& name, const EmbeddingHeader& header);
     ~EmbeddingHdf5();
     /// Values are already checked by the caller. Errors: io_failure.
     void append(const EmbeddingRow& row);
-    void close();
+    /// Completes the file; one in memory goes to `out`. Errors: ClosedPipe, io_failure.
+    void close(OutputStream* out);
 
   private:
     struct State;

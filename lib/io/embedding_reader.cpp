@@ -15,8 +15,8 @@
 
 #include "base/concat.hpp"
 #include "io/hdf5_handle.hpp"
+#include "io/hdf5_image.hpp"
 #include "io/input_record.hpp"
-#include "io/memory_file.hpp"
 #include "io/path_escape.hpp"
 #include "io/utf8.hpp"
 
@@ -65,7 +65,8 @@ void check_storage(const Column& column, hid_t type, int rank) {
     const hsize_t element = H5Tget_size(type);
     const hsize_t width = std::max<hsize_t>(column.columns, 1);
     bool complete = false;
-    if (H5Pget_layout(properties.get()) == H5D_CHUNKED) {
+    const H5D_layout_t layout = H5Pget_layout(properties.get());
+    if (layout == H5D_CHUNKED) {
         std::array<hsize_t, 2> chunk = {1, 1};
         if (H5Pget_chunk(properties.get(), rank, chunk.data()) != rank || chunk[0] == 0 ||
             chunk[1] == 0 || chunk[1] > kMaxChunkBytes || chunk[0] > kMaxChunkBytes ||
@@ -78,8 +79,15 @@ void check_storage(const Column& column, hid_t type, int rank) {
         const auto pieces = [](hsize_t size, hsize_t piece) { return (size - 1) / piece + 1; };
         // Chunks along a row are at most 2^20, and rows fit 63 bits: divide, not multiply.
         complete = stored / pieces(width, chunk[1]) >= pieces(column.rows, chunk[0]);
+    } else if (layout == H5D_VIRTUAL || H5Pget_external_count(properties.get()) != 0) {
+        // Following these would read whatever file the sender of this one chose.
+        fail(ErrorCode::bad_format, concat(column.what, ": its data is in another file"));
     } else {
-        complete = H5Dget_storage_size(column.id()) / width / element >= column.rows;
+        hsize_t file_size = 0;
+        const Hdf5Handle file(H5Iget_file_id(column.id()), H5Fclose);
+        hdf5_check(H5Fget_filesize(file.get(), &file_size), ErrorCode::bad_format, column.what);
+        const hsize_t stored = std::min(H5Dget_storage_size(column.id()), file_size);
+        complete = stored / width / element >= column.rows;
     }
     if (!complete)
         fail(ErrorCode::truncated,
@@ -113,6 +121,9 @@ Column open_column(hid_t file, const std::string& name, const char* dataset, int
     if (H5Lexists(file, dataset, H5P_DEFAULT) <= 0)
         fail(ErrorCode::bad_format,
              concat(name, ": not an embedding file: the dataset /", dataset, " is missing"));
+    H5L_info_t link{};
+    if (H5Lget_info(file, dataset, &link, H5P_DEFAULT) < 0 || link.type == H5L_TYPE_EXTERNAL)
+        fail(ErrorCode::bad_format, concat(out.what, ": its data is in another file"));
     out.dataset =
         hdf5_check(H5Dopen2(file, dataset, H5P_DEFAULT), H5Dclose, ErrorCode::bad_format, out.what);
     const Hdf5Handle space(H5Dget_space(out.id()), H5Sclose);
@@ -265,22 +276,22 @@ Hdf5Handle open_file(const std::string& path, const std::string& name) {
                       ErrorCode::bad_format, concat(name, ": not readable as an HDF5 file"));
 }
 
-/// Standard input as a file that HDF5 can open: itself where it is a regular file at its start,
-/// else its content in memory.
-Hdf5Handle open_standard_input(const std::string& name) {
+/// Standard input is opened in place where it is a regular file at its start; else it is read to
+/// its end, into `image`.
+Hdf5Handle open_standard_input(const std::string& name, Hdf5Image& image) {
     struct stat info {};
     if (::fstat(STDIN_FILENO, &info) == 0 && S_ISREG(info.st_mode) &&
-        ::lseek(STDIN_FILENO, 0, SEEK_CUR) == 0)
-        return open_file("/proc/self/fd/0", name);
-    MemoryFile memory;
-    memory.fill_from(STDIN_FILENO, name);
-    return open_file(memory.path(), name); // HDF5 holds its own descriptor
+        ::lseek(STDIN_FILENO, 0, SEEK_CUR) == 0 && ::access("/dev/stdin", R_OK) == 0)
+        return open_file("/dev/stdin", name);
+    image.fill_from(STDIN_FILENO, name);
+    return image.open(name);
 }
 
 } // namespace
 
 struct EmbeddingReader::State {
     std::string name;
+    Hdf5Image image; // of a pipe; outlives `file`
     Hdf5Handle file;
     EmbeddingHeader header;
     Column embedding, item, kind;
@@ -350,7 +361,7 @@ EmbeddingReader EmbeddingReader::open(const std::string& path) {
     auto state = std::make_unique<State>();
     state->name = path == "-" ? "standard input" : path;
     const std::string& name = state->name;
-    state->file = path == "-" ? open_standard_input(name) : open_file(path, name);
+    state->file = path == "-" ? open_standard_input(name, state->image) : open_file(path, name);
     const hid_t file = state->file.get();
     state->header = read_header(file, name);
     state->embedding = open_column(file, name, "embedding", 2, Element::number);

@@ -7,7 +7,6 @@
 #include "io/atomic_file.hpp"
 #include "io/embedding_hdf5.hpp"
 #include "io/embedding_jsonl.hpp"
-#include "io/memory_file.hpp"
 #include "io/npy.hpp"
 #include "io/path_escape.hpp"
 #include "io/utf8.hpp"
@@ -24,8 +23,7 @@ void prepare_row(EmbeddingRow& row, const EmbeddingHeader& header) {
             value = static_cast<float>(Half(value));
 }
 
-/// Where the bytes go: a file under a temporary name, or a stream of the caller's. Formats that are
-/// not written front to back go to memory first when they are for a stream.
+/// Where the bytes go: a file under a temporary name, or a stream.
 class Target {
   public:
     explicit Target(const std::string& path)
@@ -33,20 +31,10 @@ class Target {
     explicit Target(OutputStream& stream) : stream_(&stream), name_(stream.name()) {}
 
     const std::string& name() const { return name_; }
-    /// The descriptor of a file that can be written in any order, and its path.
-    int random_access_fd() {
-        if (file_ && !file_->is_stream())
-            return file_->fd();
-        if (!memory_)
-            memory_ = std::make_unique<MemoryFile>();
-        return memory_->fd();
+    /// The file that can be written in any order; null for a stream.
+    const AtomicFile* random_access() const {
+        return file_ && !file_->is_stream() ? file_.get() : nullptr;
     }
-    std::string random_access_path() {
-        const int fd = random_access_fd();
-        return memory_ ? memory_->path()
-                       : (expect(fd >= 0, "target: closed"), file_->temporary_path());
-    }
-    /// The stream for formats that are written front to back.
     OutputStream& stream() {
         if (!stream_) {
             own_stream_ = std::make_unique<OutputStream>(file_->fd(), name_);
@@ -55,8 +43,6 @@ class Target {
         return *stream_;
     }
     void commit() {
-        if (memory_)
-            memory_->copy_to(stream());
         if (stream_)
             stream_->flush();
         if (file_)
@@ -65,7 +51,6 @@ class Target {
 
   private:
     std::unique_ptr<AtomicFile> file_;
-    std::unique_ptr<MemoryFile> memory_;
     std::unique_ptr<OutputStream> own_stream_;
     OutputStream* stream_ = nullptr;
     std::string name_;
@@ -96,14 +81,15 @@ class Hdf5Writer : public EmbeddingWriter {
   public:
     Hdf5Writer(Target target, const EmbeddingHeader& header)
         : target_(std::move(target)), header_(header),
-          file_(target_.random_access_path(), target_.name(), header) {}
+          file_(target_.random_access() ? target_.random_access()->temporary_path() : "",
+                target_.name(), header) {}
     void append(const EmbeddingRow& row) override {
         row_ = row;
         prepare_row(row_, header_);
         file_.append(row_);
     }
     void finish() override {
-        file_.close();
+        file_.close(target_.random_access() ? nullptr : &target_.stream());
         target_.commit();
     }
 
@@ -114,43 +100,44 @@ class Hdf5Writer : public EmbeddingWriter {
     EmbeddingRow row_;
 };
 
+/// N stands in front, and is known at the end: a file is patched, for a stream all rows are kept.
 class NpyWriter : public EmbeddingWriter {
   public:
     NpyWriter(Target target, const EmbeddingHeader& header)
-        : target_(std::move(target)), header_(header) {
-        write_header();
-    }
+        : target_(std::move(target)), header_(header) {}
     void append(const EmbeddingRow& row) override {
         row_ = row;
         prepare_row(row_, header_);
-        const std::size_t bytes = row_.values.size() * dtype_size(header_.store);
         const std::size_t start = block_.size();
-        block_.resize(start + bytes);
+        block_.resize(start + row_.values.size() * dtype_size(header_.store));
         convert_from_f32(block_.data() + start, header_.store, row_.values.data(),
                          row_.values.size());
         ++rows_;
-        if (block_.size() >= kBlockBytes)
-            write_block();
+        if (target_.random_access() && block_.size() >= kBlockBytes) {
+            write_at(block_, offset_);
+            offset_ += static_cast<long long>(block_.size());
+            block_.clear();
+        }
     }
     void finish() override {
-        write_block();
-        write_header();
+        const std::string header =
+            npy_header(header_.store, Shape{rows_, header_.dim}, kHeaderBytes);
+        if (target_.random_access()) {
+            write_at(block_, offset_);
+            write_at(header, 0);
+        } else {
+            target_.stream().write(header);
+            target_.stream().write(block_);
+        }
         target_.commit();
     }
 
   private:
     static constexpr std::size_t kBlockBytes = std::size_t{1} << 20;
-    static constexpr std::size_t kHeaderBytes = 128; // room for any N, which is known at the end
+    static constexpr std::size_t kHeaderBytes = 128; // room for any N
 
-    void write_header() {
-        write_all(target_.random_access_fd(),
-                  npy_header(header_.store, Shape{rows_, header_.dim}, kHeaderBytes),
-                  target_.name(), 0);
-    }
-    void write_block() {
-        write_all(target_.random_access_fd(), block_, target_.name(), offset_);
-        offset_ += static_cast<long long>(block_.size());
-        block_.clear();
+    void write_at(std::string_view bytes, long long offset) {
+        write_all(target_.random_access()->fd(), bytes, target_.name(), offset);
     }
 
     Target target_;

@@ -36,6 +36,10 @@ std::string system_message(const std::string& description) {
 } // namespace
 
 Hdf5Lock::Hdf5Lock() : lock_(hdf5_mutex()) {
+    // At exit HDF5 closes once more what it could not close on a full disk, and crashes (1.10.8).
+    // Nothing is lost without that: every handle here is closed by its owner.
+    static const herr_t no_exit_handler = H5dont_atexit();
+    (void)no_exit_handler;
     // Per thread in thread-safe builds, so set every time; it costs nothing.
     H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
 }

@@ -33,7 +33,7 @@ float read_back(std::string_view text) {
 
 std::string quoted(std::string_view text) {
     std::string out;
-    append_json_string(out, text);
+    append_json_string(out, std::string(text));
     return out;
 }
 
@@ -148,10 +148,10 @@ TEST_CASE("json: the grammar is checked to the letter") {
     for (const char* text :
          {"[1,]", "{,}", "[01]", "[1 2]", "{\"a\" 1}", "{a:1}", "[1]]", "tru e", "nul!", "\"\t\"",
           R"("\x")", R"("\u12g4")", "'a'", "[1}", "--1", "1.e5", "{\"a\":}"})
-        CHECK_MESSAGE(refusal(text) == ErrorCode::bad_format, text);
+        CHECK_MESSAGE(refusal(text) == ErrorCode::bad_format, std::string(text));
     for (const char* text :
          {"", "[", "[1", "[1,", "{", "{\"a", "{\"a\"", "{\"a\":", "{\"a\":1", "tr", "\"\\"})
-        CHECK_MESSAGE(refusal(text) == ErrorCode::truncated, text);
+        CHECK_MESSAGE(refusal(text) == ErrorCode::truncated, std::string(text));
     CHECK(refusal(std::string(100000, '[')) == ErrorCode::bad_format);
     CHECK(refusal(std::string(200, '[') + std::string(200, ']')) == ErrorCode::internal);
 }

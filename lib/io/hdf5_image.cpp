@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+#include "io/hdf5_image.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+
+#include <poll.h>
+#include <unistd.h>
+
+#include "base/concat.hpp"
+
+namespace clip::io {
+
+namespace {
+
+constexpr std::size_t kGrowth = std::size_t{1} << 20;
+
+Hdf5Image* image_of(void* user) {
+    return static_cast<Hdf5Image*>(user);
+}
+
+// What HDF5 calls in place of malloc and its kin. The image keeps the memory: handing out "copies"
+// is handing out the same bytes, and freeing them does nothing.
+void* image_malloc(size_t size, H5FD_file_image_op_t operation, void* user) {
+    if (operation == H5FD_FILE_IMAGE_OP_FILE_RESIZE)
+        return image_of(user)->resize(size);
+    return image_of(user)->data();
+}
+void* image_memcpy(void* to, const void* /*from*/, size_t /*size*/,
+                   H5FD_file_image_op_t /*operation*/, void* /*user*/) {
+    return to;
+}
+void* image_realloc(void* /*memory*/, size_t size, H5FD_file_image_op_t /*operation*/, void* user) {
+    return image_of(user)->resize(size);
+}
+herr_t image_free(void* /*memory*/, H5FD_file_image_op_t /*operation*/, void* /*user*/) {
+    return 0;
+}
+void* share_user(void* user) {
+    return user;
+}
+herr_t keep_user(void* /*user*/) {
+    return 0;
+}
+
+} // namespace
+
+Hdf5Image::~Hdf5Image() {
+    std::free(data_);
+}
+
+void* Hdf5Image::resize(std::size_t size) {
+    void* grown = std::realloc(data_, std::max<std::size_t>(size, 1));
+    if (grown != nullptr) {
+        data_ = static_cast<char*>(grown);
+        size_ = size;
+    }
+    return grown;
+}
+
+void Hdf5Image::fill_from(int fd, const std::string& name) {
+    std::size_t filled = 0;
+    while (true) {
+        if (filled == size_ && resize(size_ + std::max(kGrowth, size_ / 2)) == nullptr)
+            fail(ErrorCode::out_of_memory, concat("read ", name, ": more than memory holds"));
+        const ssize_t got = ::read(fd, data_ + filled, size_ - filled);
+        if (got == 0)
+            break;
+        if (got > 0) {
+            filled += static_cast<std::size_t>(got);
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            pollfd waiting{fd, POLLIN, 0};
+            ::poll(&waiting, 1, -1);
+        } else if (errno != EINTR) {
+            fail_errno(concat("read ", name), errno);
+        }
+    }
+    resize(filled);
+    size_ = filled;
+}
+
+Hdf5Handle Hdf5Image::access_properties(bool with_bytes) {
+    Hdf5Handle out(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+    H5FD_file_image_callbacks_t callbacks = {image_malloc, image_memcpy, image_realloc, image_free,
+                                             share_user,   keep_user,    this};
+    // The callbacks must be there before the image is.
+    if (H5Pset_fapl_core(out.get(), kGrowth, false) < 0 ||
+        H5Pset_file_image_callbacks(out.get(), &callbacks) < 0 ||
+        (with_bytes && H5Pset_file_image(out.get(), data_, size_) < 0))
+        fail_hdf5(ErrorCode::internal, "make an HDF5 file in memory");
+    return out;
+}
+
+Hdf5Handle Hdf5Image::open(const std::string& name) {
+    constexpr std::string_view kSignature = "\x89HDF\r\n\x1a\n";
+    if (!std::string_view(data_, size_).starts_with(kSignature))
+        fail(ErrorCode::bad_format, concat(name, ": not an HDF5 file"));
+    const Hdf5Handle access = access_properties(true);
+    return hdf5_check(H5Fopen("image", H5F_ACC_RDONLY, access.get()), H5Fclose,
+                      ErrorCode::bad_format, concat(name, ": not readable as an HDF5 file"));
+}
+
+Hdf5Handle Hdf5Image::create(const std::string& what) {
+    const Hdf5Handle access = access_properties(false);
+    return hdf5_check(H5Fcreate("image", H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), H5Fclose,
+                      ErrorCode::io_failure, what);
+}
+
+std::string_view Hdf5Image::bytes(const Hdf5Handle& file) const {
+    const ssize_t size = H5Fget_file_image(file.get(), nullptr, 0);
+    if (size < 0)
+        fail_hdf5(ErrorCode::internal, "write an HDF5 file from memory");
+    return {data_, std::min(static_cast<std::size_t>(size), size_)};
+}
+
+} // namespace clip::io

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+// HDF5 files that live in memory, for pipes. Included by .cpp files of io only.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "io/hdf5_handle.hpp"
+
+namespace clip::io {
+
+/// The bytes of one HDF5 file, which HDF5 works on in place: its core driver would otherwise hold
+/// up to three copies. Must outlive the file handle.
+class Hdf5Image {
+  public:
+    Hdf5Image() = default;
+    ~Hdf5Image();
+    Hdf5Image(const Hdf5Image&) = delete;
+    Hdf5Image& operator=(const Hdf5Image&) = delete;
+
+    /// Appends all that `fd` gives until its end. Errors: io_failure, out_of_memory.
+    void fill_from(int fd, const std::string& name);
+    /// Opens the bytes, read only. Errors: bad_format, truncated.
+    Hdf5Handle open(const std::string& name);
+
+    /// A new, empty file. Errors: io_failure.
+    Hdf5Handle create(const std::string& what);
+    /// The bytes of the file that create() gave, which must be flushed and is still open.
+    std::string_view bytes(const Hdf5Handle& file) const;
+
+    /// Called by HDF5.
+    void* resize(std::size_t size);
+    void* data() const { return data_; }
+
+  private:
+    Hdf5Handle access_properties(bool with_bytes);
+
+    char* data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+} // namespace clip::io
