@@ -24,7 +24,8 @@ struct DecodeOptions {
 ///
 /// Pixels are Pillow's, with these exceptions: JPEG 2000 and lossy WebP are what another version
 /// of their library gives; a TIFF in CMYK comes as RGB, one in grey with alpha as grey; grey of 16
-/// bits in a TIFF, which Pillow 9.4 cannot resize, is treated as in a PNG.
+/// bits in a TIFF, which Pillow 9.4 cannot resize, is treated as in a PNG. Animations give their
+/// first frame. A TIFF is turned by its own orientation tag whatever the caller wants, as there.
 ///
 /// Errors, as the Result's error: bad_format (not a picture, or a broken one), truncated (cut
 /// off), unsupported (a format or kind of picture that this build cannot read, the plugin is not

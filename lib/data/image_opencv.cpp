@@ -11,6 +11,7 @@
 
 #include "base/concat.hpp"
 #include "data/image_codecs.hpp"
+#include "data/image_webp.hpp"
 #include "data/opencv_plugin/plugin.h"
 
 namespace clip {
@@ -176,11 +177,8 @@ PixelMode mode_of(const Decoded& decoded, bool bilevel) {
     }
 }
 
-} // namespace
-
-Image decode_by_opencv(PictureFormat format, Bytes bytes, const DecodeOptions& options) {
-    const PictureHeader header = sniff_header(format, bytes);
-    check_picture_size(header.width, header.height, options);
+Image decode_still(PictureFormat format, const PictureHeader& header, Bytes bytes,
+                   const DecodeOptions& options) {
     const clip_opencv_decode_function decode = load_plugin(options.plugin_path);
     Decoded decoded;
     char message[256] = {};
@@ -212,6 +210,48 @@ Image decode_by_opencv(PictureFormat format, Bytes bytes, const DecodeOptions& o
     image.orientation = header.orientation;
     image.format = name;
     return image;
+}
+
+/// Puts a frame in its place in the picture; what it leaves free is transparent, or black.
+Image place_frame(Image frame, const WebpFrame& place, const PictureHeader& header) {
+    if (frame.mode != PixelMode::rgb && frame.mode != PixelMode::rgba)
+        fail_picture(PictureFormat::webp, "a frame that is not in colour");
+    if (frame.width == header.width && frame.height == header.height)
+        return frame;
+    if (place.left + std::int64_t{frame.width} > header.width ||
+        place.top + std::int64_t{frame.height} > header.height)
+        fail_picture(PictureFormat::webp, "its first frame sticks out");
+    Image image = make_image(static_cast<int>(header.width), static_cast<int>(header.height),
+                             place.alpha ? PixelMode::rgba : PixelMode::rgb, frame.format);
+    std::memset(image.pixels.data(), 0, image.pixels.size());
+    const std::size_t from_size = pixel_size(frame.mode), to_size = pixel_size(image.mode);
+    for (int y = 0; y < frame.height; ++y) {
+        const std::uint8_t* from = frame.row(y);
+        std::uint8_t* to =
+            image.row(place.top + y) + static_cast<std::size_t>(place.left) * to_size;
+        for (int x = 0; x < frame.width; ++x, from += from_size, to += to_size) {
+            std::memcpy(to, from, 3);
+            if (to_size == 4)
+                to[3] = from_size == 4 ? from[3] : std::uint8_t{255};
+        }
+    }
+    return image;
+}
+
+} // namespace
+
+Image decode_by_opencv(PictureFormat format, Bytes bytes, const DecodeOptions& options) {
+    const PictureHeader header = sniff_header(format, bytes);
+    check_picture_size(header.width, header.height, options);
+    if (format == PictureFormat::webp)
+        if (const std::optional<WebpFrame> frame = first_webp_frame(bytes)) {
+            check_picture_size(frame->width, frame->height, options);
+            Image image =
+                place_frame(decode_still(format, header, frame->file, options), *frame, header);
+            image.orientation = header.orientation;
+            return image;
+        }
+    return decode_still(format, header, bytes, options);
 }
 
 } // namespace clip

@@ -134,7 +134,7 @@ TEST_CASE("image_decode: every prefix of a picture is an error or a picture") {
 }
 
 TEST_CASE("image_decode: prefixes that go to OpenCV do no harm either") {
-    for (const char* name : {"palette.bmp", "rgba.tif", "rgba.webp", "rgb.jp2"}) {
+    for (const char* name : {"palette.bmp", "rgba.tif", "rgba.webp", "animated.webp", "rgb.jp2"}) {
         const FileBytes whole = read_bytes(golden(name));
         CAPTURE(std::string(name));
         for (std::size_t length = 0; length < whole.size(); length += 7) {

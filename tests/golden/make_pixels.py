@@ -82,3 +82,7 @@ for orientation in range(2, 9):
 exif = Image.Exif()
 exif[0x0112] = 6
 write("turned-6.png", rgb(39, 30), exif=exif)
+first = np.zeros((40, 50, 4), np.uint8)      # its empty margin is left out of the file
+first[10:31, 12:37] = noise(25, 21, 4) | 1
+write("animated.webp", Image.fromarray(first, "RGBA"), lossless=True, exact=True, save_all=True,
+      append_images=[Image.fromarray(noise(50, 40, 4), "RGBA")], duration=100)

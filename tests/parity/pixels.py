@@ -137,6 +137,9 @@ def raw_pnm(kind, top):
     def make(w, h):
         channels = 3 if kind in (3, 6) else 1
         samples = nrng.integers(0, top + 1, (h, w, channels))
+        if kind < 4:                        # Pillow 9.4 cuts numbers where a block of 1 MB ends
+            w, h = min(w, 250), min(h, 250)
+            samples = samples[:h, :w]
         head = f"P{kind}\n# made for a test\n{w} {h}\n" + (f"{top}\n" if kind != 1 else "")
         if kind < 4:
             return Raw((head + "\n".join(" ".join(map(str, r.reshape(-1))) for r in samples) + "\n").encode())
@@ -178,6 +181,7 @@ KINDS = {
     "webp lossless": (".webp", rgb, {"lossless": True}),
     "webp rgba": (".webp", rgba, {"lossless": True, "exact": True}),
     "webp rgba lossy": (".webp", rgba, {"quality": 80}),
+    "webp animated": (".webp", rgb, {"save_all": True, "append_images": []}),
     "tiff rgb": (".tif", rgb, {}),
     "tiff rgb lzw": (".tif", rgb, {"compression": "tiff_lzw"}),
     "tiff rgb deflate": (".tif", rgb, {"compression": "tiff_deflate"}),
@@ -242,7 +246,7 @@ def compare(name, path, orientation, want_path=None):
     global compared, different, refused
     try:
         want = oracle.preprocess(want_path or path, size)
-    except Exception as error:      # Pillow 9.4 cuts numbers of large plain PNMs in two
+    except Exception as error:
         print(f"refused by Pillow: {name} {os.path.basename(path)}: {error}")
         refused += 1
         return 0
