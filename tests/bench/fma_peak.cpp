@@ -25,10 +25,8 @@ float spin(long steps, float a, float b) {
     Vec x = Vec{} + a, y = Vec{} + b;
     for (long step = 0; step < steps; ++step) {
 #pragma GCC unroll 12
-        for (int i = 0; i < kChains; ++i) {
+        for (int i = 0; i < kChains; ++i)
             sums[i] = sums[i] * x + y;
-            asm("" : "+v"(sums[i])); // one chain each, in a register
-        }
     }
     float total = 0;
     for (int i = 0; i < kChains; ++i)

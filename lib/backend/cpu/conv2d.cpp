@@ -111,8 +111,9 @@ std::unique_ptr<PreparedConv2d> prepare_conv2d(Context& context, const Conv2dWei
                     *to++ = from[c * window + place];
         }
     };
-    PackedPanels panels(context, shape[0], depth, storage_of(weights.storage),
-                        weights.bias.empty() ? nullptr : weights.bias.f32(), window > 1, rows);
+    PackedPanels panels;
+    panels.pack(context, shape[0], depth, storage_of(weights.storage),
+                weights.bias.empty() ? nullptr : weights.bias.f32(), window > 1, rows);
     return std::make_unique<PackedConv2d>(shape, std::move(panels), weights.stride,
                                           weights.padding);
 }

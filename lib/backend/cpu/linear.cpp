@@ -44,10 +44,10 @@ class PatchRows : public RowSource {
 std::unique_ptr<PreparedLinear> prepare_linear(Context& context, const LinearWeights& weights) {
     const std::int64_t out = weights.weight.shape[0];
     const std::int64_t in = weights.weight.shape[1];
-    return std::make_unique<PackedLinear>(
-        in, out,
-        PackedPanels(context, out, in, storage_of(weights.storage),
-                     weights.bias.empty() ? nullptr : weights.bias.f32(), weights.weight.f32()));
+    PackedPanels panels;
+    panels.pack(context, out, in, storage_of(weights.storage),
+                weights.bias.empty() ? nullptr : weights.bias.f32(), weights.weight.f32());
+    return std::make_unique<PackedLinear>(in, out, std::move(panels));
 }
 
 void linear(Context& context, const LinearArgs& args) {
@@ -92,10 +92,10 @@ void similarity(Context& context, const SimilarityArgs& args) {
     const std::int64_t panel = context.kernels.panel;
     const std::int64_t most =
         std::max(panel, kPackedElements / std::max<std::int64_t>(1, width) / panel * panel);
+    PackedPanels packed;
     for (std::int64_t first = 0; first < columns; first += most) {
         const std::int64_t count = std::min(most, columns - first);
-        PackedPanels packed(context, count, width, Storage::f32, nullptr,
-                            args.b.f32() + first * width);
+        packed.pack(context, count, width, Storage::f32, nullptr, args.b.f32() + first * width);
         packed.set_scale(args.scale);
         GemmOutput output;
         output.y = args.y.f32() + first;

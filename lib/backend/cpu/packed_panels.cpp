@@ -30,18 +30,21 @@ Storage storage_of(DType dtype) {
     }
 }
 
-PackedPanels::PackedPanels(Context& context, std::int64_t columns, std::int64_t depth,
-                           Storage storage, const float* bias, bool space_needed, const Rows& rows)
-    : columns_(columns), depth_(depth), panel_(context.kernels.panel), storage_(storage) {
+void PackedPanels::pack(Context& context, std::int64_t columns, std::int64_t depth, Storage storage,
+                        const float* bias, bool space_needed, const Rows& rows) {
+    columns_ = columns;
+    depth_ = depth;
+    panel_ = context.kernels.panel;
+    storage_ = storage;
     panels_ = (columns + panel_ - 1) / panel_;
     panel_bytes_ = depth * panel_ * element_size(storage);
-    data_ = HostBuffer(static_cast<std::size_t>(panels_ * panel_bytes_));
-    if (storage == Storage::i8)
-        scale_ = Tensor(Shape{panels_ * panel_});
-    if (bias != nullptr) {
-        bias_ = Tensor(Shape{panels_ * panel_});
+    const auto bytes = static_cast<std::size_t>(panels_ * panel_bytes_);
+    if (data_.size() < bytes)
+        data_ = HostBuffer(bytes);
+    scale_ = storage == Storage::i8 ? Tensor(Shape{panels_ * panel_}) : Tensor();
+    bias_ = bias != nullptr ? Tensor(Shape{panels_ * panel_}) : Tensor();
+    if (bias != nullptr)
         std::fill(std::copy_n(bias, columns, bias_.f32()), bias_.f32() + bias_.numel(), 0.0f);
-    }
     const KernelTable& kernels = context.kernels;
     const auto body = [&](std::size_t begin, std::size_t end) {
         ScratchPool::Lease scratch(context.scratch);
@@ -72,13 +75,14 @@ PackedPanels::PackedPanels(Context& context, std::int64_t columns, std::int64_t 
     context.pool.parallel_for(static_cast<std::size_t>(panels_), 2, body);
 }
 
-PackedPanels::PackedPanels(Context& context, std::int64_t columns, std::int64_t depth,
-                           Storage storage, const float* bias, const float* matrix)
-    : PackedPanels(context, columns, depth, storage, bias, false,
-                   [=](std::int64_t first, int count, float*, const float** rows) {
-                       for (int i = 0; i < count; ++i)
-                           rows[i] = matrix + (first + i) * depth;
-                   }) {}
+void PackedPanels::pack(Context& context, std::int64_t columns, std::int64_t depth, Storage storage,
+                        const float* bias, const float* matrix) {
+    pack(context, columns, depth, storage, bias, false,
+         [=](std::int64_t first, int count, float*, const float** rows) {
+             for (int i = 0; i < count; ++i)
+                 rows[i] = matrix + (first + i) * depth;
+         });
+}
 
 void PackedPanels::set_scale(float scale) {
     scale_ = Tensor(Shape{panels_ * panel_});

@@ -17,14 +17,14 @@ class PackedPanels {
     using Rows =
         std::function<void(std::int64_t first, int count, float* space, const float** rows)>;
 
-    PackedPanels() = default;
+    /// Packs a matrix over what was here before, in the same memory where that is enough.
     /// `space_needed` says whether `rows` uses its space. `bias` is (columns) or null and is
     /// copied. Errors: out_of_memory.
-    PackedPanels(Context& context, std::int64_t columns, std::int64_t depth, Storage storage,
-                 const float* bias, bool space_needed, const Rows& rows);
-    /// A matrix in memory, rows one after the other.
-    PackedPanels(Context& context, std::int64_t columns, std::int64_t depth, Storage storage,
-                 const float* bias, const float* matrix);
+    void pack(Context& context, std::int64_t columns, std::int64_t depth, Storage storage,
+              const float* bias, bool space_needed, const Rows& rows);
+    /// The same for a matrix in memory, rows one after the other.
+    void pack(Context& context, std::int64_t columns, std::int64_t depth, Storage storage,
+              const float* bias, const float* matrix);
 
     std::int64_t columns() const { return columns_; }
     std::int64_t depth() const { return depth_; }
