@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+// clip-classify: pictures in, labels out.
+#include "app/classify.hpp"
+#include "cli/declare.hpp"
+#include "session.hpp"
+
+#include <CLI/CLI.hpp>
+
+namespace {
+
+using namespace clip;
+
+constexpr const char* kExamples = R"(Examples:
+  clip-classify -l dog,cat,'a diagram' photo.jpg
+  clip-classify --labels birds.txt -t 'a photo of a {}, a bird.' -r -f tsv photos
+  clip-embed -r -o photos.h5 photos && clip-classify -l dog -l cat photos.h5
+  clip-classify --labels names.txt --truth folder --summary test.json -r test
+)";
+
+constexpr const char* kLabelGroup = "Labels";
+
+void define_labels(CLI::App& app, app::ClassifyOptions& options) {
+    cli::add_comma_list(app, "-l,--label", options.labels, "NAME", "a label to choose from",
+                        "Commas separate several; a label with a comma in it goes to a --labels "
+                        "file.")
+        ->group(kLabelGroup);
+    cli::add_text(app, "--labels", options.label_file, "FILE", "labels, one a line",
+                  "After a tab, the names that stand for the label in prompts, separated by '|'; "
+                  "their vectors are averaged.")
+        ->group(kLabelGroup);
+    cli::add_list(
+        app, "-t,--template", options.templates, "TEXT", "a prompt, with {} for the name",
+        "Several are encoded one by one and their vectors averaged. Without any: \"a photo "
+        "of a {}.\"")
+        ->group(kLabelGroup);
+    cli::add_text(app, "--templates", options.template_file, "FILE", "prompts, one a line")
+        ->group(kLabelGroup);
+    cli::add_text(app, "--classifier", options.classifier, "FILE",
+                  "labels as an embedding file, in place of the above",
+                  "Written by --save-classifier, or by clip-embed --text from the labels. The text "
+                  "tower is then not needed.")
+        ->group(kLabelGroup);
+    cli::add_text(app, "--save-classifier", options.save_classifier, "FILE",
+                  "write the labels' vectors as an embedding file")
+        ->group(kLabelGroup);
+}
+
+void define(CLI::App& app, app::ClassifyOptions& options, cli::CommonOptions& common,
+            cli::InputOptions& input) {
+    define_labels(app, options);
+    cli::add_input_options(app, input, "a picture, an embedding file, a .jsonl list, or -");
+    cmd::add_picture_options(app, options.pictures);
+
+    cli::add_output_option(app, options.output);
+    cli::add_text(app, "-f,--format", options.format, "jsonl|tsv", "how records are written",
+                  "A line of tsv is the input, then label and score of each place. In inputs and "
+                  "labels, tab, line breaks and backslash are written as \\t, \\n, \\r and \\\\.")
+        ->group(cli::kOutputGroup);
+    cli::add_number<std::size_t>(app, "-k,--top", options.top, "N",
+                                 "how many labels a record lists", "At most as many as there are.",
+                                 1)
+        ->group(cli::kOutputGroup);
+    cli::add_text(app, "--scores", options.scores, "softmax|cosine|logit", "what a score is",
+                  "The cosine of the two vectors; the logit, which is the cosine times the model's "
+                  "scale; or the softmax of the logits over all labels.")
+        ->group(cli::kOutputGroup);
+    cli::add_number<float>(app, "--threshold", options.threshold, "X",
+                           "no label where the best score is below X",
+                           "The label is then null (empty in tsv), and the list of labels stays.")
+        ->group(cli::kOutputGroup);
+    cli::add_text(
+        app, "--truth", options.truth, "folder|FILE",
+        "where the true labels are; ends with a summary",
+        "With folder, the name of the folder that the picture lies in; else a file with a "
+        "path, a tab and a label in each line. Records get the key truth. --threshold "
+        "does not change the summary.")
+        ->group(cli::kOutputGroup);
+    cli::add_text(app, "--summary", options.summary, "FILE", "write the summary of --truth as JSON")
+        ->group(cli::kOutputGroup);
+    cmd::add_errors_option(app, options.errors);
+
+    cli::add_common_options(app, common);
+    cmd::add_activation_option(app, options.model.activation);
+}
+
+int run(cli::RunContext& context, app::ClassifyOptions& options, const cli::CommonOptions& common,
+        const cli::InputOptions& input) {
+    options.inputs = input.operands;
+    options.null_separated = input.null_separated;
+    options.recursive = input.recursive;
+    const std::string activation = options.model.activation;
+    options.model = cmd::model_settings(common);
+    options.model.activation = activation;
+    options.batch_size = common.batch_size;
+    cmd::StandardReporter reporter(context);
+    const app::ClassifySummary summary =
+        app::classify(options, cmd::read_environment("clip-classify"), reporter);
+    if (summary.interrupted)
+        return cli::kInterrupted;
+    return summary.failed > 0 ? cli::kSomeFailed : cli::kDone;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    app::ClassifyOptions options;
+    cli::CommonOptions common;
+    cli::InputOptions input;
+    return cli::run_main(
+        argc, argv,
+        {.name = "clip-classify",
+         .summary = "choose the labels that fit pictures best",
+         .version = cmd::kVersion,
+         .version_lines = cmd::version_lines,
+         .examples = kExamples,
+         .define = [&](CLI::App& app) { define(app, options, common, input); },
+         .run = [&](cli::RunContext& context) { return run(context, options, common, input); }});
+}

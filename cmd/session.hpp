@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+// What the commands share: the environment, the reporter on standard error, and how the options
+// that several of them have are bound to app's settings.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/encoder.hpp"
+#include "app/environment.hpp"
+#include "app/model_session.hpp"
+#include "app/reporter.hpp"
+#include "cli/common_options.hpp"
+#include "cli/progress.hpp"
+#include "cli/run_main.hpp"
+
+namespace clip::cmd {
+
+inline constexpr const char* kVersion = CLIP_VERSION;
+
+/// Everything that app may know of the process's environment. `program` is "clip-embed".
+app::Environment read_environment(const std::string& program);
+
+/// Further lines of --version.
+std::vector<std::string> version_lines();
+
+app::ModelSettings model_settings(const cli::CommonOptions& options);
+
+/// --crop, --orientation, --grey16 and --max-pixels.
+void add_picture_options(CLI::App& app, app::PictureSettings& settings);
+
+/// --activation, under the model's heading.
+void add_activation_option(CLI::App& app, std::string& activation);
+
+/// --errors.
+void add_errors_option(CLI::App& app, std::string& path);
+
+/// app's reporter on cli's messages and progress bar.
+class StandardReporter : public app::Reporter {
+  public:
+    explicit StandardReporter(cli::RunContext& context)
+        : context_(context), progress_(context.diagnostics, context.progress) {}
+
+    void error(std::string_view subject, std::string_view message) override;
+    void warning(std::string_view subject, std::string_view message) override;
+    void note(std::string_view message) override;
+    void detail(std::string_view message) override;
+    void summary(std::string_view text) override;
+    void progress(std::uint64_t count, std::uint64_t known,
+                  std::optional<std::uint64_t> total) override;
+    void progress_end() override;
+    const std::atomic<bool>& stop() const override { return context_.stop; }
+
+  private:
+    cli::RunContext& context_;
+    cli::Progress progress_;
+};
+
+} // namespace clip::cmd

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+// clip-classify: pictures (or texts, or embeddings of either) in, the labels that fit best out.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/encoder.hpp"
+#include "app/environment.hpp"
+#include "app/model_session.hpp"
+#include "app/reporter.hpp"
+
+namespace clip::app {
+
+struct ClassifyOptions {
+    std::vector<std::string> inputs; ///< operands; none: standard input
+    bool null_separated = false;
+    bool recursive = false;
+    PictureSettings pictures;
+
+    std::vector<std::string> labels;    ///< each is its own name
+    std::string label_file;             ///< labels with further names; may be empty
+    std::vector<std::string> templates; ///< with "{}"; none here and in the file: kDefaultTemplate
+    std::string template_file;
+    std::string classifier;      ///< an embedding file in place of all of the above
+    std::string save_classifier; ///< where to write one; may be empty
+
+    std::size_t top = 5;            ///< places in a record; at most the number of classes
+    std::string scores = "softmax"; ///< softmax, cosine or logit
+    std::optional<float> threshold; ///< below it the label is null
+    std::string truth;              ///< "folder", a file, or empty
+    std::string summary;            ///< a file for the summary as JSON; may be empty
+
+    std::string output;           ///< a file; empty or "-": standard output
+    std::string format = "jsonl"; ///< jsonl or tsv
+    std::string errors;           ///< a file for JSON lines of what failed; may be empty
+
+    ModelSettings model;
+    std::size_t batch_size = 0; ///< 0: chosen
+};
+
+inline constexpr const char* kDefaultTemplate = "a photo of a {}.";
+
+struct ClassifySummary {
+    std::uint64_t answered = 0;
+    std::uint64_t failed = 0;
+    bool interrupted = false;
+};
+
+/// Runs the command. The model is opened only where it is needed: not for embeddings with a
+/// classifier file.
+///
+/// Errors: invalid_argument (options), those of opening the model, the labels and the classifier,
+/// version_mismatch (embeddings, classifier and model that are not of one model: names both),
+/// io_failure (output), io::ClosedPipe.
+ClassifySummary classify(const ClassifyOptions& options, const Environment& environment,
+                         Reporter& reporter);
+
+} // namespace clip::app

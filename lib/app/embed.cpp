@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+#include "app/embed.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "app/batches.hpp"
+#include "app/embedding_output.hpp"
+#include "app/failure_log.hpp"
+#include "base/concat.hpp"
+
+namespace clip::app {
+
+namespace {
+
+Layer parse_layer(const std::string& text) {
+    if (text == "projected")
+        return Layer::projected;
+    if (text == "penultimate")
+        return Layer::penultimate;
+    fail(ErrorCode::invalid_argument,
+         concat("read --layer: got '", text, "', want projected or penultimate"));
+}
+
+DType parse_store(const std::string& text) {
+    if (text == "fp32")
+        return DType::f32;
+    if (text == "fp16")
+        return DType::f16;
+    fail(ErrorCode::invalid_argument, concat("read --store: got '", text, "', want fp32 or fp16"));
+}
+
+/// Everything besides the model that a vector depends on: rows that differ in it are never mixed.
+std::string settings_text(const EmbedOptions& options, const ModelConfig& config) {
+    return concat("layer=", options.layer, " crop=", options.pictures.crop,
+                  " orientation=", options.pictures.orientation,
+                  " grey16=", options.pictures.grey16,
+                  " precision=", dtype_name(parse_precision(options.model.precision)),
+                  " activation=", activation_name(config.text.activation));
+}
+
+/// Why a vector cannot be stored; nothing where it can.
+std::optional<Error> storing_fault(const Encoded& encoded, const io::EmbeddingHeader& header) {
+    if (static_cast<std::int64_t>(encoded.values.size()) != header.dim)
+        return Error(ErrorCode::shape_mismatch,
+                     concat("this layer has ", encoded.values.size(),
+                            " values for this kind of input, and ", header.dim, " in this output"));
+    const auto fits = [&](float value) {
+        return header.store == DType::f32 || std::isfinite(static_cast<float>(Half(value)));
+    };
+    if (!std::all_of(encoded.values.begin(), encoded.values.end(), fits))
+        return Error(ErrorCode::unsupported, "the vector has values that float16 cannot hold");
+    return std::nullopt;
+}
+
+/// The run itself, once everything is open.
+class EmbedRun {
+  public:
+    EmbedRun(Encoder& encoder, EmbeddingOutput& output, FailureLog& failures,
+             const io::EmbeddingHeader& header)
+        : encoder_(encoder), output_(output), failures_(failures), header_(header) {}
+
+    /// Returns how many inputs an earlier run had finished.
+    std::uint64_t process(std::vector<Input>& batch) {
+        std::vector<const Input*> waiting;
+        std::vector<std::optional<io::KnownRow>> known_rows(batch.size());
+        std::uint64_t known = 0;
+        for (std::size_t i = 0; i < batch.size(); ++i)
+            if (!batch[i].error) {
+                known_rows[i] = output_.known(batch[i].item, batch[i].is_text);
+                if (!known_rows[i])
+                    waiting.push_back(&batch[i]);
+            }
+        encoder_.encode(waiting, encoded_);
+        std::size_t next = 0;
+        for (std::size_t i = 0; i < batch.size(); ++i) {
+            if (batch[i].error) {
+                failures_.add(batch[i], *batch[i].error);
+            } else if (known_rows[i]) {
+                output_.reuse(*known_rows[i], batch[i].extra);
+                ++known;
+            } else {
+                write(batch[i], encoded_[next++]);
+            }
+        }
+        output_.flush();
+        failures_.flush();
+        return known;
+    }
+
+  private:
+    void write(Input& input, Encoded& encoded) {
+        if (!encoded.error)
+            encoded.error = storing_fault(encoded, header_);
+        if (encoded.error) {
+            failures_.add(input, *encoded.error);
+            return;
+        }
+        output_.append({.item = std::move(input.item),
+                        .is_text = input.is_text,
+                        .extra = std::move(input.extra),
+                        .values = std::move(encoded.values)});
+    }
+
+    Encoder& encoder_;
+    EmbeddingOutput& output_;
+    FailureLog& failures_;
+    const io::EmbeddingHeader& header_;
+    std::vector<Encoded> encoded_;
+};
+
+} // namespace
+
+EmbedSummary embed(const EmbedOptions& options, const Environment& environment,
+                   Reporter& reporter) {
+    // Everything that can be wrong with the command line comes before the model is opened.
+    const Layer layer = parse_layer(options.layer);
+    const DType store = parse_store(options.store);
+    const io::EmbeddingFormat format = choose_format(options.output, options.format);
+    const Shard shard = parse_shard(options.shard, environment);
+    if (options.normalize && options.no_normalize)
+        fail(ErrorCode::invalid_argument, "--normalize and --no-normalize exclude each other");
+    const bool normalize =
+        options.normalize || (!options.no_normalize && layer == Layer::projected);
+
+    Machine machine(options.model);
+    ModelSession session(options.model, environment, machine, reporter);
+    Encoder encoder(session, reporter,
+                    {.pictures = options.pictures, .layer = layer, .normalize = normalize});
+    const io::EmbeddingHeader header{.model = session.model().id(),
+                                     .normalized = normalize,
+                                     .logit_scale = session.model().logit_scale(),
+                                     .dim = encoder.dim(options.texts),
+                                     .store = store,
+                                     .tool = environment.program,
+                                     .settings = settings_text(options, session.model().config())};
+    EmbeddingOutput output(options.output, format, header, options.resume);
+    FailureLog failures(reporter, options.errors);
+    InputSource source({.operands = options.inputs,
+                        .null_separated = options.null_separated,
+                        .recursive = options.recursive,
+                        .texts = options.texts,
+                        .shard = shard,
+                        .own_keys = {"model", "embedding"},
+                        .stop = &reporter.stop()});
+
+    EmbedSummary summary;
+    EmbedRun run(encoder, output, failures, header);
+    const std::size_t batch_size =
+        options.batch_size > 0 ? options.batch_size : encoder.batch_size(options.texts);
+    for_each_batch(source, batch_size, reporter.stop(), [&](std::vector<Input>& batch) {
+        const std::uint64_t known = run.process(batch);
+        summary.reused += known;
+        reporter.progress(batch.size(), known, source.total());
+    });
+    reporter.progress_end();
+    failures.close();
+    summary.rows = output.rows();
+    summary.failed = failures.count();
+    summary.interrupted = reporter.stop().load();
+    if (summary.interrupted) {
+        if (const std::string message = output.stop(); !message.empty())
+            reporter.warning("", message);
+        return summary;
+    }
+    output.finish();
+    if (summary.reused > 0)
+        reporter.note(concat(summary.reused, " of ", summary.rows, " rows were there already"));
+    if (summary.failed > 0)
+        reporter.note(
+            concat(summary.failed, " of ", summary.rows + summary.failed, " inputs failed"));
+    return summary;
+}
+
+} // namespace clip::app

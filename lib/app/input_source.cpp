@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: MIT
+#include "app/input_source.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "app/stream_peek.hpp"
+#include "base/concat.hpp"
+#include "data/image_decode.hpp"
+#include "io/file_walk.hpp"
+#include "io/utf8.hpp"
+
+namespace clip::app {
+
+namespace {
+
+// Rows of an embedding file read at once: a few megabytes.
+constexpr std::int64_t kRowsAtOnce = 1024;
+
+bool is_folder(const std::string& path) {
+    struct stat status {};
+    return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+bool ends_in(std::string_view path, std::initializer_list<std::string_view> endings) {
+    return std::any_of(endings.begin(), endings.end(),
+                       [&](std::string_view ending) { return path.ends_with(ending); });
+}
+
+bool is_blank(std::string_view line) {
+    return line.find_first_not_of(" \t\r") == std::string_view::npos;
+}
+
+Input failed_input(std::string name, const Error& error) {
+    Input input;
+    input.name = std::move(name);
+    input.has_item = false;
+    input.error = error;
+    return input;
+}
+
+} // namespace
+
+std::string quoted_beginning(std::string_view text) {
+    constexpr std::size_t kCharacters = 40;
+    std::size_t bytes = 0;
+    for (std::size_t shown = 0; bytes < text.size(); ++bytes)
+        if ((static_cast<unsigned char>(text[bytes]) & 0xC0) != 0x80 && ++shown > kCharacters)
+            break;
+    return concat('\'', text.substr(0, bytes), bytes < text.size() ? "...'" : "'");
+}
+
+InputSource::InputSource(InputSourceOptions options) : options_(std::move(options)) {
+    if (options_.operands.empty())
+        options_.operands.emplace_back("-");
+}
+
+bool InputSource::next(Input& input) {
+    while (options_.stop == nullptr || !options_.stop->load()) {
+        if (!next_of_all(input))
+            return false;
+        input.position = ++position_;
+        if (options_.shard.takes(position_))
+            return true;
+    }
+    return false;
+}
+
+bool InputSource::next_of_all(Input& input) {
+    while (true) {
+        if (lines_) {
+            if (next_line(input))
+                return true;
+            lines_.reset();
+        } else if (rows_) {
+            if (next_row(input))
+                return true;
+            rows_.reset();
+        } else if (next_walked_ < walked_.size()) {
+            WalkedFile& file = walked_[next_walked_++];
+            if (file.error) {
+                input = failed_input(std::move(file.path), *file.error);
+            } else {
+                input = Input{};
+                input.name = file.path;
+                input.item = std::move(file.path);
+            }
+            return true;
+        } else if (next_operand_ < options_.operands.size()) {
+            bool found = false;
+            const std::string& operand = options_.operands[next_operand_++];
+            try {
+                open_operand(operand, input, found);
+            } catch (const Error& error) {
+                input = failed_input(operand, error);
+                found = true;
+            }
+            if (found)
+                return true;
+        } else {
+            return false;
+        }
+    }
+}
+
+void InputSource::open_operand(const std::string& operand, Input& input, bool& found) {
+    if (operand == "-") {
+        open_standard_input();
+        return;
+    }
+    if (!options_.texts) {
+        if (is_folder(operand)) {
+            if (!options_.recursive)
+                fail(ErrorCode::invalid_argument, "a folder (-r walks folders)");
+            walk(operand);
+            return;
+        }
+        if (options_.embeddings &&
+            (ends_in(operand, {".h5", ".hdf5"}) || io::looks_like_hdf5(operand))) {
+            rows_ = io::EmbeddingReader::open(operand);
+            next_row_ = 0;
+            block_items_.clear();
+            return;
+        }
+        if (ends_in(operand, {".jsonl", ".ndjson"})) {
+            lines_.emplace(io::LineReader::open(operand, {.stop = options_.stop}));
+            list_kind_ = ListKind::json;
+            return;
+        }
+    }
+    io::RecordOptions as_it_stands{.json = false, .plain_is_text = options_.texts};
+    input = Input{};
+    input.name = options_.texts ? quoted_beginning(operand) : operand;
+    take_record(input, io::parse_record(operand, as_it_stands).value());
+    found = true;
+}
+
+void InputSource::walk(const std::string& folder) {
+    walked_.clear();
+    next_walked_ = 0;
+    io::walk_files(
+        folder,
+        {.is_wanted = [](std::string_view name) { return looks_like_picture(std::string(name)); },
+         .on_file =
+             [this](const std::string& path) {
+                 walked_.push_back({path, std::nullopt});
+                 return options_.stop == nullptr || !options_.stop->load();
+             },
+         .on_error =
+             [this](const std::string& path, const Error& error) {
+                 walked_.push_back({path, error});
+             }});
+}
+
+void InputSource::open_standard_input() {
+    if (options_.embeddings && begins_with(STDIN_FILENO, "\x89HDF", options_.stop)) {
+        rows_ = io::EmbeddingReader::open("-");
+        next_row_ = 0;
+        block_items_.clear();
+        return;
+    }
+    lines_.emplace(STDIN_FILENO, "-",
+                   io::LineReaderOptions{.separator = options_.null_separated ? '\0' : '\n',
+                                         .stop = options_.stop});
+    list_kind_ = ListKind::mixed;
+}
+
+bool InputSource::next_line(Input& input) {
+    const io::RecordOptions record_options{.json = !options_.null_separated ||
+                                                   list_kind_ == ListKind::json,
+                                           .plain_is_text = options_.texts,
+                                           .own_keys = options_.own_keys};
+    const bool blanks_count = options_.texts && list_kind_ == ListKind::mixed;
+    while (true) {
+        std::string_view line;
+        try {
+            if (!lines_->next(line))
+                return false;
+        } catch (const Error& error) {
+            if (error.code() != ErrorCode::bad_format)
+                throw; // the stream is broken, not one line of it
+            input = failed_input(lines_->where(), Error(error.code(), "the line is too long"));
+            return true;
+        }
+        if (is_blank(line) && !blanks_count)
+            continue;
+        input = Input{};
+        input.name = lines_->where();
+        if (list_kind_ == ListKind::json && !line.starts_with('{')) {
+            input = failed_input(input.name, Error(ErrorCode::bad_format, "not a JSON object"));
+            return true;
+        }
+        Result<io::InputRecord> record = io::parse_record(line, record_options);
+        if (record.ok())
+            take_record(input, std::move(record).value());
+        else
+            input = failed_input(input.name, record.error());
+        return true;
+    }
+}
+
+void InputSource::take_record(Input& input, io::InputRecord record) {
+    input.item = std::move(record.item);
+    input.has_item = record.has_item;
+    input.is_text = record.item_is_text;
+    input.extra = std::move(record.extra);
+    if (input.has_item)
+        input.name = input.is_text ? quoted_beginning(input.item) : input.item;
+    if (options_.embeddings) {
+        input.embedding = std::move(record.embedding);
+        input.model = std::move(record.model);
+    } else if (!input.has_item) {
+        input.error.emplace(ErrorCode::bad_format,
+                            "the JSON record has neither \"path\" nor \"text\"");
+    }
+}
+
+bool InputSource::next_row(Input& input) {
+    if (next_row_ >= rows_->rows())
+        return false;
+    const auto dim = static_cast<std::size_t>(rows_->header().dim);
+    auto within = static_cast<std::size_t>(next_row_ - block_start_);
+    if (block_items_.empty() || within >= block_items_.size()) {
+        const std::int64_t count = std::min(kRowsAtOnce, rows_->rows() - next_row_);
+        block_start_ = next_row_;
+        within = 0;
+        try {
+            block_items_ = rows_->read_items(block_start_, count);
+            block_values_.resize(static_cast<std::size_t>(count) * dim);
+            rows_->read_rows(block_start_, count, block_values_.data());
+        } catch (const Error& error) {
+            input = failed_input(rows_->name(), error);
+            next_row_ = rows_->rows(); // what follows cannot be trusted
+            return true;
+        }
+    }
+    io::EmbeddingReader::Item& item = block_items_[within];
+    input = Input{};
+    input.item = std::move(item.item);
+    input.is_text = item.is_text;
+    input.name = input.is_text ? quoted_beginning(input.item) : input.item;
+    input.extra = std::move(item.extra);
+    if (!input.extra.empty() && !options_.own_keys.empty()) {
+        // Carried members of an earlier command may have the names that this one writes.
+        const std::string record = concat("{\"text\":\"\",", input.extra, '}');
+        input.extra = io::parse_record(record, {.own_keys = options_.own_keys}).value().extra;
+    }
+    const float* row = block_values_.data() + within * dim;
+    input.embedding.assign(row, row + dim);
+    input.model = rows_->header().model;
+    ++next_row_;
+    return true;
+}
+
+bool InputSource::would_wait() {
+    if (lines_)
+        return lines_->would_wait();
+    // Before standard input is opened nothing is known of it; at its end nothing is waited for.
+    return !rows_ && next_walked_ >= walked_.size() && next_operand_ < options_.operands.size() &&
+           options_.operands[next_operand_] == "-" && would_wait_for(STDIN_FILENO);
+}
+
+std::optional<std::uint64_t> InputSource::total() const {
+    if (lines_)
+        return std::nullopt;
+    std::uint64_t count = position_ + (walked_.size() - next_walked_);
+    if (rows_)
+        count += static_cast<std::uint64_t>(rows_->rows() - next_row_);
+    for (std::size_t i = next_operand_; i < options_.operands.size(); ++i) {
+        const std::string& operand = options_.operands[i];
+        if (operand == "-" ||
+            (!options_.texts && (is_folder(operand) || ends_in(operand, {".jsonl", ".ndjson"}) ||
+                                 (options_.embeddings && ends_in(operand, {".h5", ".hdf5"})))))
+            return std::nullopt;
+        ++count;
+    }
+    const Shard& shard = options_.shard;
+    return count / shard.count + (count % shard.count >= shard.index ? 1 : 0);
+}
+
+} // namespace clip::app

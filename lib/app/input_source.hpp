@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// Operands and standard input as one ordered stream of inputs. What cannot be read is an input too,
+// with an error in it: it keeps its place, and the stream goes on.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/shard.hpp"
+#include "base/error.hpp"
+#include "io/embedding_reader.hpp"
+#include "io/input_record.hpp"
+#include "io/line_reader.hpp"
+
+namespace clip::app {
+
+struct InputSourceOptions {
+    std::vector<std::string> operands; ///< none: standard input; "-" is standard input too
+    bool null_separated = false;       ///< NUL ends an input of standard input; no JSON then
+    bool recursive = false;            ///< walk folders
+    bool texts = false;                ///< operands and plain lines are texts, not paths
+    /// Take embeddings: HDF5 files by their signature, as an operand or on standard input, and the
+    /// key `embedding` of JSON lines. Otherwise a record's path or text is what counts.
+    bool embeddings = false;
+    Shard shard;
+    /// Keys that the command writes; carried members of these names are dropped.
+    std::vector<std::string_view> own_keys;
+    const std::atomic<bool>* stop = nullptr;
+};
+
+/// One picture, text or embedding.
+struct Input {
+    std::uint64_t position = 0; ///< from 1, counted over all shards
+    std::string name;           ///< for messages: the path, the text's beginning, "list.jsonl:42"
+    std::string item;           ///< a path's raw bytes, or a text in UTF-8
+    bool has_item = true;       ///< false for an embedding without a name, and where reading failed
+    bool is_text = false;
+    std::string extra;            ///< carried members: `"id":7,"b":[1]`
+    std::vector<float> embedding; ///< given, not to be computed; else empty
+    std::string model;            ///< of the given embedding; empty where nothing is said
+    std::optional<Error> error;   ///< why there is nothing of the above
+};
+
+class InputSource {
+  public:
+    explicit InputSource(InputSourceOptions options);
+
+    /// The next input of this shard. False at the end, or once the stop flag is raised.
+    /// Errors: io_failure (standard input cannot be read).
+    bool next(Input& input);
+    /// Whether next() would have to wait for another process, or for a person.
+    bool would_wait();
+    /// How many inputs this shard has, where that can be known by now.
+    std::optional<std::uint64_t> total() const;
+
+  private:
+    enum class ListKind : std::uint8_t { mixed, json };
+    struct WalkedFile {
+        std::string path;
+        std::optional<Error> error; ///< a folder that cannot be read
+    };
+
+    bool next_of_all(Input& input);
+    bool next_line(Input& input);
+    bool next_row(Input& input);
+    void open_operand(const std::string& operand, Input& input, bool& found);
+    void walk(const std::string& folder);
+    void open_standard_input();
+    void take_record(Input& input, io::InputRecord record);
+
+    InputSourceOptions options_;
+    std::size_t next_operand_ = 0;
+    std::uint64_t position_ = 0;
+
+    // What is being read; at most one of these at a time.
+    std::optional<io::LineReader> lines_;
+    ListKind list_kind_ = ListKind::mixed;
+    std::optional<io::EmbeddingReader> rows_;
+    std::int64_t next_row_ = 0;
+    std::int64_t block_start_ = 0;
+    std::vector<io::EmbeddingReader::Item> block_items_;
+    std::vector<float> block_values_;
+    std::vector<WalkedFile> walked_; // what the folder that was walked last holds, in order
+    std::size_t next_walked_ = 0;
+};
+
+/// The beginning of a text, for messages: at most 40 characters, in quotes.
+std::string quoted_beginning(std::string_view text);
+
+} // namespace clip::app
