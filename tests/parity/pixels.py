@@ -2,16 +2,16 @@
 # SPDX-License-Identifier: MIT
 """Compares prepared pictures with the oracle's, byte for byte.
 
-  pixels.py ORACLE.py COMMAND...
+  pixels.py --oracle ORACLE.py --command COMMAND
 
-COMMAND is run as `COMMAND IMAGE -o FILE.npy --orientation exif|ignore`, for inputs of the side
-given by --size N in it (default 224). `clip-model pixels -m MODEL` is such a command, and so is
-the test build's `clip_pixels_driver`. Needs Pillow and numpy; without them the lane is skipped.
+COMMAND is run as `COMMAND IMAGE -o FILE.npy --orientation exif|ignore`; the side of its output is
+what the oracle is asked for. `clip-model pixels -m MODEL` is such a command, and so is the test
+build's `clip_pixels_driver` (--size N). Needs Pillow and numpy; without them the lane is skipped.
 Pictures are random and made here; the seed is fixed. PIXELS_COUNT sets how many of a kind
 (default 24), PIXELS_ONLY names the first words of kinds, comma-separated. Exits 1 where anything
 differs.
 """
-import importlib.util, os, random, struct, subprocess, sys, tempfile, warnings, zlib
+import argparse, importlib.util, os, random, shlex, struct, subprocess, sys, tempfile, warnings, zlib
 
 try:
     import numpy as np
@@ -20,21 +20,28 @@ try:
 except ImportError as missing:
     print(f"skipped: {missing}")
     sys.exit(0)
-if len(sys.argv) < 3 or not os.path.exists(sys.argv[1]):
-    print("skipped: no oracle and no command given")
+parser = argparse.ArgumentParser()
+parser.add_argument("--oracle", required=True)
+parser.add_argument("--command", required=True, type=shlex.split)
+arguments = parser.parse_args()
+command = arguments.command
+if not os.path.exists(arguments.oracle):
+    print("skipped: no oracle")
     sys.exit(0)
 warnings.simplefilter("ignore")
 Image.MAX_IMAGE_PIXELS = None
 
-spec = importlib.util.spec_from_file_location("oracle", sys.argv[1])
+spec = importlib.util.spec_from_file_location("oracle", arguments.oracle)
 oracle = importlib.util.module_from_spec(spec)
 sys.modules["oracle"] = oracle
 spec.loader.exec_module(oracle)
-command = sys.argv[2:]
-size = int(command[command.index("--size") + 1]) if "--size" in command else 224
 only = os.environ.get("PIXELS_ONLY", "").split(",") if os.environ.get("PIXELS_ONLY") else None
 rng = random.Random(20)
 nrng = np.random.default_rng(20)
+with tempfile.TemporaryDirectory() as probe:
+    Image.new("RGB", (8, 8)).save(f"{probe}/a.png")
+    subprocess.run(command + [f"{probe}/a.png", "-o", f"{probe}/a.npy"], check=True)
+    size = np.load(f"{probe}/a.npy").shape[-1]
 
 
 def noise(w, h, channels):
