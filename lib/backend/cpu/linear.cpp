@@ -87,11 +87,13 @@ void similarity(Context& context, const SimilarityArgs& args) {
     const std::int64_t rows = args.a.shape[0];
     const std::int64_t width = args.a.shape[1];
     const std::int64_t columns = args.b.shape[0];
-    // Candidates are packed some at a time, so that they are still in the cache when they are used.
-    constexpr std::int64_t kPackedElements = std::int64_t{1} << 20;
+    // Candidates are packed some at a time, so that they are still in a cache when they are used:
+    // in the second level for a few rows, which use each only once.
+    constexpr std::int64_t kFewRows = 64;
+    const std::int64_t packed_elements = std::int64_t{1} << (rows < kFewRows ? 18 : 20);
     const std::int64_t panel = context.kernels.panel;
     const std::int64_t most =
-        std::max(panel, kPackedElements / std::max<std::int64_t>(1, width) / panel * panel);
+        std::max(panel, packed_elements / std::max<std::int64_t>(1, width) / panel * panel);
     PackedPanels packed;
     for (std::int64_t first = 0; first < columns; first += most) {
         const std::int64_t count = std::min(most, columns - first);

@@ -44,7 +44,8 @@ inline Vec vec_quick_gelu(Vec x) {
 /// Phi(-a) = e^(-a^2/2) q(1 / (1 + 0.35 a)) for a >= 0; q is the minimax polynomial of degree 9
 /// without a constant term (relative error 5.5e-8 for a up to 14.5, where the result underflows).
 inline Vec vec_gelu(Vec x) {
-    const Vec a = vec_abs(x);
+    const Vec most = vec_set(20.0f); // the tail is 0 from about 14.5 on; squares must stay finite
+    const Vec a = vec_less(most, vec_abs(x), most, vec_abs(x));
     const Vec one = vec_set(1.0f);
     const Vec t = vec_div(one, vec_fma(a, vec_set(0.35f), one));
     Vec q = vec_set(-0.029157869517803192f);
