@@ -116,7 +116,7 @@ Checkpoint open_checkpoint(const std::string& path, const OpenOptions& options) 
     for (const std::string& name : loaded.foreign)
         checkpoint.notes.push_back(concat(where, ": names ", name, ", which is not run"));
 
-    const ModelConfig seen = infer_config(named.entries, where);
+    const ModelConfig seen = infer_config(named.entries, names, where);
     checkpoint.config = seen;
     std::optional<std::string> config_path;
     if (!loaded.torchscript)

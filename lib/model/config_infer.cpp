@@ -18,8 +18,8 @@ constexpr std::int64_t kMaxLayers = 1024;
 
 class Shapes {
   public:
-    Shapes(const std::vector<Weights::Entry>& entries, const std::string& path)
-        : entries_(entries), path_(path) {}
+    Shapes(const std::vector<Weights::Entry>& entries, NameLayout layout, const std::string& path)
+        : entries_(entries), layout_(layout), path_(path) {}
 
     const Shape* find(std::string_view name) const {
         const auto found =
@@ -33,7 +33,8 @@ class Shapes {
     std::int64_t extent(const char* name, std::size_t rank, std::size_t axis) const {
         const Shape* shape = find(name);
         if (shape == nullptr)
-            fail(ErrorCode::not_found, concat(path_, ": not a CLIP checkpoint: no tensor ", name));
+            fail(ErrorCode::not_found, concat(path_, ": not a CLIP checkpoint: tensor ",
+                                              stored_name(name, layout_), " is missing"));
         if (shape->rank() != rank || (*shape)[axis] < 1 || (*shape)[axis] > kMaxExtent)
             fail(ErrorCode::shape_mismatch, concat(path_, ": tensor ", name, " has shape ",
                                                    shape->to_string(), ", want ", rank, " axes"));
@@ -63,6 +64,7 @@ class Shapes {
 
   private:
     const std::vector<Weights::Entry>& entries_;
+    NameLayout layout_;
     const std::string& path_;
 };
 
@@ -100,8 +102,9 @@ VisionConfig infer_vision(const Shapes& shapes) {
 
 } // namespace
 
-ModelConfig infer_config(const std::vector<Weights::Entry>& entries, const std::string& path) {
-    const Shapes shapes(entries, path);
+ModelConfig infer_config(const std::vector<Weights::Entry>& entries, NameLayout layout,
+                         const std::string& path) {
+    const Shapes shapes(entries, layout, path);
     ModelConfig config;
     config.embed_dim = shapes.extent("text_projection", 2, 1);
     config.text.context_length = shapes.extent("positional_embedding", 2, 0);

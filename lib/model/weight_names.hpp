@@ -37,6 +37,8 @@ std::string stored_name(const std::string& canonical, NameLayout layout);
 
 /// The configuration that the shapes imply: every size, and heads of 64 as in all published models.
 /// Errors: not_found (a tensor that decides something is absent), shape_mismatch, unsupported.
-ModelConfig infer_config(const std::vector<Weights::Entry>& entries, const std::string& path);
+/// Messages spell names as `layout` does.
+ModelConfig infer_config(const std::vector<Weights::Entry>& entries, NameLayout layout,
+                         const std::string& path);
 
 } // namespace clip
