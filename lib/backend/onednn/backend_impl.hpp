@@ -9,8 +9,10 @@
 namespace clip::onednn {
 
 /// Rows of a matrix product that one kernel computes at a time. The last block is filled up with
-/// zeros, so that every row is computed by the same kernel whatever the number of rows is.
-constexpr std::int64_t kRowBlock = 32;
+/// zeros, so that every row is computed by the same kernel whatever the number of rows is. A
+/// multiple of every gemm kernel's step (4, 6 and 8 rows): the rows left over after whole steps
+/// take another path with other bits, on AVX2 for example the last 2 of 32.
+constexpr std::int64_t kRowBlock = 24;
 
 /// Weights in the layout that the matrix product of a block of rows wants.
 struct Linear final : PreparedLinear {

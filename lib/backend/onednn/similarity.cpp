@@ -9,8 +9,8 @@ namespace clip::onednn {
 
 namespace {
 
-// One block's results stay in the first-level cache (32 * 64 * 4 bytes = 8 KiB).
-constexpr std::int64_t kCandidates = 64;
+// A multiple of every gemm kernel's step (8, 16, 24 and 48), for the same reason as kRowBlock.
+constexpr std::int64_t kCandidates = 48;
 
 // `count` rows from `from`, filled up with zeros to `block` rows in `buffer` where they are fewer.
 const float* whole_block(const float* from, std::int64_t count, std::int64_t block,
