@@ -169,7 +169,14 @@ CLI::Option* add_number(CLI::App& app, const std::string& names, std::optional<T
 
 CLI::Option* add_operands(CLI::App& app, const std::string& name, std::vector<std::string>& target,
                           const std::string& brief) {
-    return add_list(app, name, target, name, brief);
+    // No check for empty ones: for some commands an empty operand is an input like any other.
+    CLI::Option* option =
+        add_value(app, name, name, brief, [&target](const CLI::results_t& results) {
+            target = results;
+            return true;
+        });
+    option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    return option;
 }
 
 CLI::Option* add_operand(CLI::App& app, const std::string& name, std::string& target,

@@ -92,7 +92,7 @@ TEST_CASE("input source: embeddings come from HDF5 files and from records") {
     CHECK(input.extra == "\"id\":1");
     CHECK_FALSE(source.next(input));
     // For a command that computes embeddings the nameless one is nothing.
-    CHECK(all_of({.operands = {list}}) == concat("1 a|2 !", list, ":2"));
+    CHECK(all_of({.operands = {list}}) == concat("1 a|2 !", list, ":2{\"id\":1}"));
 }
 
 TEST_CASE("input source: a raised stop flag ends it") {

@@ -130,7 +130,7 @@ load setup
     grep -q 'zebra' err
     grep -Eq '^\{"n":3,"top1":[0-9.]+,"top5":1,"mean_per_class":[0-9.]+,"without_truth":0,"strange_truth":\{"zebra":1\},"confusion":\{"labels":\["dog","cat"\],"matrix":\[\[[0-9],[0-9]\],\[[0-9],[0-9]\]\]\}\}$' s.json
     # Top-1 is what the records say.
-    right=$(grep -cE '"label":"(dog|cat)".*"truth":"\1"' out || true)
+    right=$(grep -cE '^\{"path":"[^"]*","label":"(dog|cat)",.*"truth":"\1"' out || true)
     awk -v right="$right" -F'[:,]' '{ exit !($4 - right / 3 < 1e-9 && right / 3 - $4 < 1e-9) }' s.json
     cut -d'"' -f4 out | sed 's|t/\([^/]*\)/.*|&\t\1|' >truth.tsv
     mv s.json first.json
