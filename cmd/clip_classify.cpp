@@ -12,7 +12,7 @@ using namespace clip;
 
 constexpr const char* kExamples = R"(Examples:
   clip-classify -l dog,cat,'a diagram' photo.jpg
-  clip-classify --labels birds.txt -t 'a photo of a {}, a bird.' -r -f tsv photos
+  clip-classify --labels birds.txt -t 'a photo of a {}, a bird.' -r photos
   clip-embed -r -o photos.h5 photos && clip-classify -l dog -l cat photos.h5
   clip-classify --labels names.txt --truth folder --summary test.json -r test
 )";
