@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 CMAKE_FLAGS ?=
 
-.PHONY: all deps run test test-release test-sanitize parity bench docs format install clean
+.PHONY: all deps run test test-release test-sanitize parity bench docs golden format install clean
 
 all: $(BUILD)/CMakeCache.txt
 	cmake --build $(BUILD) --parallel $(JOBS)
@@ -46,7 +46,12 @@ bench:
 
 # Rewrites man/*.1 and completions/ from the commands' option tables.
 docs: all
-	sh man/generate.sh $(BUILD)/cmd
+	sh man/generate_all.sh $(BUILD)/cmd .
+
+# Takes what the commands write now for the expected output of the manual pages' examples.
+golden: all
+	bash tests/tools/rewrite_examples.sh $(BUILD)/cmd
+	@git --no-pager diff --stat -- tests/tools/examples 2>/dev/null || true
 
 format:
 	git ls-files '*.cpp' '*.hpp' | xargs clang-format -i

@@ -6,6 +6,7 @@
 #   @OPTIONS@       the option list, from PROGRAM --generate=man-options
 #   @EXIT_STATUS@   exit-status.inc, beside this script
 #   @EXAMPLE name@  the case "# name: NAME" of a .case file: its command, input and output
+#   @INCLUDE name@  NAME.inc, beside this script: what several pages say
 # and anywhere in a line:
 #   @VERSION@       the last word of the first line of PROGRAM --version
 #
@@ -29,12 +30,16 @@ if [ -n "$cases" ]; then
     done >"$work/cases"
 fi
 
-LC_ALL=C awk -v options="$work/options" -v status="$here/exit-status.inc" -v cases="$work/cases" \
+LC_ALL=C awk -v options="$work/options" -v here="$here" -v cases="$work/cases" \
     -v version="$version" -v page="$page" '
-    function insert(file, line) {
-        while ((getline line < file) > 0)
+    function insert(file, line, count) {
+        for (count = 0; (getline line < file) > 0; ++count)
             print line
         close(file)
+        if (!count) {
+            print page ": nothing to insert from " file > "/dev/stderr"
+            exit failed = 1
+        }
     }
     # A line of an example as roff source; a page is 80 columns wide and these are indented.
     function verbatim(text) {
@@ -61,9 +66,14 @@ LC_ALL=C awk -v options="$work/options" -v status="$here/exit-status.inc" -v cas
                     found = 1
                     print ".PP\n.EX"
                 }
-            } else if (found == 1 && line ~ /^\$ /)
-                verbatim(line)
-            else if (found == 1 && line ~ /^< /) {
+            } else if (found == 1 && line ~ /^\$ /) {
+                if (length(line) > 72) {
+                    print page ": a command that is too wide: " line > "/dev/stderr"
+                    exit failed = 1
+                }
+                # An indented line goes on with the command: the prompt stands once.
+                verbatim(line ~ /^\$    / ? " " substr(line, 2) : line)
+            } else if (found == 1 && line ~ /^< /) {
                 if (!input++)
                     print ".I \\(lastandard input\\(ra"
                 verbatim(substr(line, 3))
@@ -83,7 +93,8 @@ LC_ALL=C awk -v options="$work/options" -v status="$here/exit-status.inc" -v cas
         print ".EE"
     }
     /^@OPTIONS@$/ { insert(options); next }
-    /^@EXIT_STATUS@$/ { insert(status); next }
+    /^@EXIT_STATUS@$/ { insert(here "/exit-status.inc"); next }
+    /^@INCLUDE [a-z-]*@$/ { insert(here "/" substr($2, 1, length($2) - 1) ".inc"); next }
     /^@EXAMPLE [^@]*@$/ { example(substr($0, 10, length($0) - 10)); next }
     {
         gsub(/@VERSION@/, version)
