@@ -49,9 +49,7 @@ void define(CLI::App& app, InspectOptions& options) {
 
     CLI::App* tokens = app.add_subcommand("tokens", "show the token ids of texts");
     cli::add_operands(*tokens, "TEXT", options.texts, "texts, or - for lines of standard input");
-    cli::add_switch(*tokens, "-0,--null", options.null_separated,
-                    "texts on standard input end with NUL")
-        ->group(cli::kInputGroup);
+    cli::add_null_option(*tokens, options.null_separated);
     cli::add_model_option(*tokens, options.common.model);
 
     CLI::App* pixels = app.add_subcommand("pixels", "show what the picture tower is given");

@@ -52,19 +52,23 @@ void add_common_options(CLI::App& app, CommonOptions& options) {
         ->group(kModelGroup);
     add_text(
         app, "--precision", options.precision, "fp32|bf16|fp16|int8|auto",
-        "arithmetic of the matrix products",
-        "With auto, float32 on a CPU. The others are faster where the machine has instructions "
-        "for them, and less exact.")
+        "how the weights of matrix products are kept",
+        "With auto, float32. The others take less memory and are less exact; sums are float32 with "
+        "each of them.")
         ->group(kModelGroup);
     add_message_options(app, options);
 }
 
-void add_input_options(CLI::App& app, InputOptions& options, const std::string& operand_brief) {
-    add_operands(app, "INPUT", options.operands, operand_brief);
-    add_switch(app, "-0,--null", options.null_separated,
-               "names on standard input end in NUL, not in a line break",
+void add_null_option(CLI::App& app, bool& null_separated) {
+    add_switch(app, "-0,--null", null_separated,
+               "inputs on standard input end in NUL, not in a line break",
                "As written by find -print0. Without it, each line of standard input is one input.")
         ->group(kInputGroup);
+}
+
+void add_input_options(CLI::App& app, InputOptions& options, const std::string& operand_brief) {
+    add_operands(app, "INPUT", options.operands, operand_brief);
+    add_null_option(app, options.null_separated);
     add_switch(app, "-r,--recursive", options.recursive,
                "walk folders and take the pictures in them",
                "Folders are walked in sorted order; files that are not pictures are passed over.")

@@ -45,6 +45,9 @@ struct InputOptions {
     bool recursive = false;      ///< -r: walk folders
 };
 
+/// Only -0/--null, for commands with operands of their own.
+void add_null_option(CLI::App& app, bool& null_separated);
+
 /// [INPUT]..., -0/--null and -r/--recursive.
 void add_input_options(CLI::App& app, InputOptions& options, const std::string& operand_brief);
 

@@ -11,8 +11,8 @@ for program in "$@"; do
         'length($0) > 80 { print name ": --help: longer than 80 columns: " $0 }' >>"$work/faults"
     "$program" --generate=table >>"$work/table"
 done
-# Columns: command, names, name of the value, text, details. Formats differ, and -o means a folder for
-# one command and a file for others; --help and --version are everywhere.
+# Columns: command, names, name of the value, text, details. What is written, and in which formats,
+# is each command's own.
 awk -F '\t' '
     {
         long = $2
