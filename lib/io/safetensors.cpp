@@ -100,8 +100,8 @@ StoredTensor read_entry(const std::string& path, const std::string& name, const 
     tensor.name = name;
     tensor.dtype = read_dtype(entry["dtype"], what);
     tensor.shape = read_extents(entry["shape"], what);
-    tensor.strides = row_major_strides(tensor.shape);
     tensor.numel = checked_numel(tensor.shape, what);
+    tensor.strides = row_major_strides(tensor.shape);
     const json& offsets = entry["data_offsets"];
     if (!offsets.is_array() || offsets.size() != 2 || !offsets[0].is_number_unsigned() ||
         !offsets[1].is_number_unsigned())

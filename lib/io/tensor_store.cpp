@@ -57,6 +57,8 @@ std::int64_t checked_numel(std::span<const std::int64_t> shape, const std::strin
 void read_f32(const StoredTensor& tensor, std::int64_t first, std::int64_t count, float* out) {
     expect(first >= 0 && count >= 0 && count <= tensor.numel - first,
            "read tensor: range outside it");
+    if (count == 0)
+        return;
     const std::size_t size = dtype_size(tensor.dtype);
     const auto element = [&](std::int64_t at) {
         return tensor.bytes.data() + static_cast<std::size_t>(at) * size;

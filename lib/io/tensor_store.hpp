@@ -38,7 +38,8 @@ struct StoredTensor {
 /// "(2, 3, 4)".
 std::string shape_text(std::span<const std::int64_t> shape);
 
-/// The strides, in elements, of a row-major tensor without gaps.
+/// The strides, in elements, of a row-major tensor without gaps; for shapes that checked_numel()
+/// let pass.
 std::vector<std::int64_t> row_major_strides(std::span<const std::int64_t> shape);
 
 /// Number of elements. Errors: bad_format (rank over 8, a negative extent, 2^48 elements or more);
