@@ -1,6 +1,6 @@
 # fish completion for clip-embed; made from its table of options by `make docs`.
 
-complete -c clip-embed -s 0 -l null -d 'names on standard input end in NUL, not in a line break'
+complete -c clip-embed -s 0 -l null -d 'inputs on standard input end in NUL, not in a line break'
 complete -c clip-embed -s r -l recursive -d 'walk folders and take the pictures in them'
 complete -c clip-embed -l text -d 'inputs are texts, not paths of pictures'
 complete -c clip-embed -l shard -x -d 'take every N-th input from the K-th'
@@ -20,7 +20,7 @@ complete -c clip-embed -s m -l model -r -F -d 'checkpoint: a folder, a file or a
 complete -c clip-embed -s j -l threads -x -d 'threads to compute with (default: all cores)'
 complete -c clip-embed -s b -l batch-size -x -d 'inputs computed together (default: chosen)'
 complete -c clip-embed -l device -x -a 'auto cpu cuda' -d 'where to compute'
-complete -c clip-embed -l precision -x -a 'fp32 bf16 fp16 int8 auto' -d 'arithmetic of the matrix products'
+complete -c clip-embed -l precision -x -a 'fp32 bf16 fp16 int8 auto' -d 'how the weights of matrix products are kept'
 complete -c clip-embed -l quiet -d 'no progress bar and no notes'
 complete -c clip-embed -l progress -d 'report progress even where no terminal is'
 complete -c clip-embed -l verbose -d 'say what was chosen, and why'

@@ -18,7 +18,7 @@ def disc(colour, ground, size=(64, 48)):
     return picture
 
 
-def stripes(mode, colours, size, step):
+def bars(mode, colours, size, step):
     picture = Image.new(mode, size, colours[0])
     draw = ImageDraw.Draw(picture)
     for left in range(step, size[0], 2 * step):
@@ -27,13 +27,13 @@ def stripes(mode, colours, size, step):
 
 
 def main():
-    for name in ("disc", "stripes"):
+    for name in ("disc", "bars"):
         (FOLDER / name).mkdir(parents=True, exist_ok=True)
     disc("#c22020", "#f4efe4").save(FOLDER / "disc/red.png", optimize=True)
     # No chroma subsampling: how it is undone differs between versions of libjpeg-turbo.
     disc("#2040b0", "#101018").save(FOLDER / "disc/blue.jpg", quality=90, subsampling=0)
-    stripes("L", (30, 210), (64, 64), 8).save(FOLDER / "stripes/grey.png", optimize=True)
-    stripes("RGB", ("#0a5020", "#a8e0b0"), (32, 24), 4).save(FOLDER / "stripes/green.ppm")
+    bars("L", (30, 210), (64, 64), 8).save(FOLDER / "bars/grey.png", optimize=True)
+    bars("RGB", ("#0a5020", "#a8e0b0"), (32, 24), 4).save(FOLDER / "bars/green.ppm")
     return 0
 
 
