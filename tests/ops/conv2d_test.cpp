@@ -34,17 +34,6 @@ constexpr Row kRows[] = {
     {"i8 weights", 2, 6, 6, 16, 20, 3, 1, 1, Activation::relu, true, false, false, DType::i8},
 };
 
-// As in the test of linear: values that every storage type holds exactly.
-std::vector<float> storable_weights(std::int64_t out, std::int64_t in) {
-    std::vector<float> weight = scaled_values(out * in, 5, 30);
-    for (std::size_t i = 0; i < weight.size(); ++i) {
-        const bool first = static_cast<std::int64_t>(i) % in == 0;
-        weight[i] = first ? 127.0f : static_cast<float>(static_cast<int>(weight[i]));
-        weight[i] *= 0x1p-10f;
-    }
-    return weight;
-}
-
 struct Problem {
     explicit Problem(const Row& from, Regime regime)
         : row(from), out_height((row.height + 2 * row.padding - row.kernel) / row.stride + 1),

@@ -83,18 +83,6 @@ constexpr Row kRows[] = {
     {"i8 weights", 34, 130, 70, Activation::none, true, true, false, false, DType::i8},
 };
 
-// Weights that every storage type holds exactly, so that only the arithmetic is compared: whole
-// multiples of 2^-10 up to 127 of them, of which each row's first is the largest.
-std::vector<float> storable_weights(std::int64_t out, std::int64_t in) {
-    std::vector<float> weight = scaled_values(out * in, 5, 30);
-    for (std::size_t i = 0; i < weight.size(); ++i) {
-        const bool first = static_cast<std::int64_t>(i) % in == 0;
-        weight[i] = first ? 127.0f : static_cast<float>(static_cast<int>(weight[i]));
-        weight[i] *= 0x1p-10f;
-    }
-    return weight;
-}
-
 void check_case(const Row& row, Regime regime) {
     Problem problem{row.rows,     row.in,       row.out,   row.activation, row.bias,
                     row.residual, row.in_place, row.saves, row.storage,    {},

@@ -119,6 +119,15 @@ std::vector<float> scaled_values(std::int64_t count, std::uint64_t seed, float s
     return out;
 }
 
+std::vector<float> storable_weights(std::int64_t out, std::int64_t in) {
+    std::vector<float> weight = scaled_values(out * in, 5, 30);
+    for (std::size_t i = 0; i < weight.size(); ++i) {
+        const bool first = static_cast<std::int64_t>(i) % in == 0;
+        weight[i] = 0x1p-10f * (first ? 127.0f : static_cast<float>(static_cast<int>(weight[i])));
+    }
+    return weight;
+}
+
 std::vector<std::string> backend_names() {
     std::vector<std::string> names{"ref", "automatic"};
     for (const std::string& line : describe_backends())

@@ -30,6 +30,9 @@ std::string_view regime_name(Regime regime);
 std::vector<float> values(std::int64_t count, std::uint64_t seed, Regime regime = Regime::normal);
 /// Normal values times `scale`, such as weights.
 std::vector<float> scaled_values(std::int64_t count, std::uint64_t seed, float scale);
+/// Weights (out, in) that every storage type holds exactly, so that only the arithmetic is
+/// compared: whole multiples of 2^-10, up to 127 of them, of which each row's first is the largest.
+std::vector<float> storable_weights(std::int64_t out, std::int64_t in);
 /// The same values in another precision.
 template <typename T>
 std::vector<T> as(const std::vector<float>& from) {
