@@ -46,9 +46,19 @@ complete_line() {
         zsh -n "$file"
         head -n 1 "$file" | grep -q "^#compdef $(basename "$file" | cut -c 2-)"
     done
+    matches() { zsh -f "$BATS_TEST_DIRNAME/../cli/zsh_matches.zsh" "$completions/zsh" "$1" | tr '\n' ' '; }
+    [ "$(matches 'clip-embed --res')" = "--resume " ]
+    [ "$(matches 'clip-model pixels --crop=')" = "center none " ]
 }
 
 @test "completions: fish reads them" {
     command -v fish >/dev/null || skip "fish is not installed"
     for file in "$completions"/fish/*.fish; do fish --no-execute "$file"; done
+    export XDG_CONFIG_HOME=$PWD XDG_DATA_HOME=$PWD
+    matches() {
+        fish --no-config -c "source $completions/fish/$1.fish; complete -C '$2'" | cut -f 1 |
+            LC_ALL=C sort | tr '\n' ' '
+    }
+    [ "$(matches clip-embed 'clip-embed --resum')" = "--resume " ]
+    [ "$(matches clip-classify 'clip-classify --scores ')" = "cosine logit softmax " ]
 }
