@@ -86,7 +86,7 @@ void info(const InspectOptions& options, const app::Environment& world, cli::Run
         const Checkpoint checkpoint =
             open_checkpoint(path, {app::parse_activation(options.activation)});
         for (const std::string& note : checkpoint.notes)
-            reporter.warning(path, note);
+            reporter.warning("", note);
         app::print_model_info(checkpoint, options.format == "json", context.out);
     }
 }

@@ -106,8 +106,11 @@ void print_model_info(const Checkpoint& checkpoint, bool json, std::ostream& out
 
 bool check_model(const std::string& path, std::ostream& out, Reporter& reporter) {
     const CheckReport report = check_checkpoint(path);
-    for (const std::string& problem : report.problems)
-        reporter.error(path, problem);
+    for (const std::string& problem : report.problems) {
+        // Most name the file inside the folder already.
+        const bool named = problem.starts_with(path + ": ");
+        reporter.error(path, named ? problem.substr(path.size() + 2) : problem);
+    }
     if (report.problems.empty())
         out << concat(path, ": sound: ", report.tensors, " tensors, ", report.parameters,
                       " parameters, ", report.bytes, " bytes\n");

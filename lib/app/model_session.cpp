@@ -42,7 +42,7 @@ ModelSession::ModelSession(const ModelSettings& settings, const Environment& env
     Checkpoint checkpoint = open_checkpoint(find_model(settings.model, environment),
                                             {.activation = parse_activation(settings.activation)});
     for (const std::string& note : checkpoint.notes)
-        reporter.warning(checkpoint.path, note);
+        reporter.warning("", note);
     reporter.detail(concat("model ", checkpoint.id(), " from ", checkpoint.path, " (",
                            checkpoint.layout, "; activation: ", checkpoint.config.activation_source,
                            ")"));

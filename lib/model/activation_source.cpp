@@ -69,7 +69,9 @@ Decision decide(const LoadedTensors& loaded, const std::string& layout,
         for (const fs::path& folder : {fs::path(files.folder), fs::path(files.folder) / ".."})
             if (auto decision = from_params((folder / "params.txt").string()))
                 return *std::move(decision);
-        return {Activation::gelu, "assumed: gelu, as open_clip does (the checkpoint does not say)",
+        return {Activation::quick_gelu,
+                "assumed: quick_gelu, CLIP's own (neither the run's name nor a params.txt says); a "
+                "model trained by open_clip under a name without -quickgelu needs gelu",
                 true};
     }
     if (file.filename().string().starts_with("open_clip"))

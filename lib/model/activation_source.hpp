@@ -12,8 +12,8 @@ namespace clip {
 ///
 ///  - A TorchScript archive is OpenAI's: QuickGELU.
 ///  - A training checkpoint of open_clip names its model in its run's name ("...-model_ViT-B-32-
-///    quickgelu-...") or in params.txt beside it or one folder up. Without these: assumed GELU,
-///    open_clip's default.
+///    quickgelu-...") or in params.txt beside it or one folder up. Without these: assumed
+///    QuickGELU, that of the published models, and the note says when it would be wrong.
 ///  - A plain state dict under OpenAI's names: assumed QuickGELU, that of all published weights.
 ///  - transformers' names without config.json: assumed QuickGELU, transformers' default.
 ///  - A file named as open_clip names its own (open_clip_...): assumed GELU.

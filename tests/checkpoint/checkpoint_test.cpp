@@ -82,18 +82,20 @@ TEST_CASE("checkpoint: says where the activation comes from, and takes another")
     REQUIRE(state.notes.size() == 1);
     CHECK(state.notes[0].find("assumed: quick_gelu") != std::string::npos);
     const Checkpoint run = open_checkpoint(golden("micro-vit-open_clip-train"));
-    CHECK(run.config.text.activation == Activation::gelu);
+    CHECK(run.config.text.activation == Activation::quick_gelu);
     CHECK(run.config.activation_assumed);
     const Checkpoint told =
-        open_checkpoint(golden("micro-vit-open_clip-train"), {Activation::quick_gelu});
-    CHECK(told.config.vision.activation == Activation::quick_gelu);
+        open_checkpoint(golden("micro-vit-open_clip-train"), {Activation::gelu});
+    CHECK(told.config.vision.activation == Activation::gelu);
     CHECK(told.notes.empty());
 
     const GoldenCopy copy("micro-vit-open_clip-train");
     write_file(copy / "params.txt", "batch_size: 8\nmodel: ViT-B-32-quickgelu\n");
-    const Checkpoint params = open_checkpoint(copy.path());
-    CHECK(params.config.text.activation == Activation::quick_gelu);
-    CHECK_FALSE(params.config.activation_assumed);
+    const Checkpoint quick = open_checkpoint(copy.path());
+    CHECK(quick.config.text.activation == Activation::quick_gelu);
+    CHECK_FALSE(quick.config.activation_assumed);
+    write_file(copy / "params.txt", "batch_size: 8\nmodel: ViT-B-32\n");
+    CHECK(open_checkpoint(copy.path()).config.text.activation == Activation::gelu);
 }
 
 TEST_CASE("checkpoint: rows and ranges are read alone") {
