@@ -23,7 +23,7 @@ constexpr int kLanes = 16;
 constexpr int kMostRows = 14;
 constexpr int kMostPanel = 32;
 
-/// One register tile: c (rows, columns) = or += a b, every element one chain of fused
+/// One register tile: c (rows, columns) = a b, every element one chain of fused
 /// multiply-adds in ascending order of the inner index.
 struct TileArgs {
     std::int64_t depth = 0;   ///< inner extent
@@ -33,7 +33,6 @@ struct TileArgs {
     std::int64_t b_second = 0; ///< bytes from `b` to the next panel (pairs only)
     float* c = nullptr;        ///< (rows, panel) or (rows, 2 * panel), c_step elements apart
     std::int64_t c_step = 0;
-    bool accumulate = false;      ///< go on from what is in `c` instead of from 0
     const void* ahead = nullptr;  ///< memory that will be read after this tile
     std::int64_t ahead_lines = 0; ///< cache lines of it to fetch every 8 steps of the depth
 };

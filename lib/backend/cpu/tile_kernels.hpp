@@ -46,15 +46,13 @@ struct Stored<Storage::i8> {
 template <int kRows, int kPanels, Storage storage>
 void run_tile(const TileArgs& args) {
     using Type = typename Stored<storage>::Type;
-    constexpr int kVecs = kPanelVecs * kPanels;
-    Vec sums[kRows][kVecs];
+    constexpr int kPanelRegs = kPanelVecs * kRegs;
+    constexpr int kColumns = kPanelRegs * kPanels;
+    constexpr int kRegLanes = kLanes / kRegs;
+    Reg sums[kRows][kColumns];
     for (int r = 0; r < kRows; ++r)
-        for (int v = 0; v < kVecs; ++v)
-            sums[r][v] = vec_set(0.0f);
-    if (args.accumulate)
-        for (int r = 0; r < kRows; ++r)
-            for (int v = 0; v < kVecs; ++v)
-                sums[r][v] = vec_load(args.c + r * args.c_step + v * kLanes);
+        for (int c = 0; c < kColumns; ++c)
+            sums[r][c] = reg_set(0.0f);
     const float* a = args.a;
     const auto* b = static_cast<const Type*>(args.b);
     const auto* second =
@@ -67,16 +65,21 @@ void run_tile(const TileArgs& args) {
         const std::int64_t steps = left < kPrefetchSteps ? left : kPrefetchSteps;
         done += steps;
         for (std::int64_t step = 0; step < steps; ++step) {
-            Vec w[kVecs];
-            for (int v = 0; v < kPanelVecs; ++v)
-                w[v] = Stored<storage>::load(b + v * kLanes);
-            if constexpr (kPanels == 2)
-                for (int v = 0; v < kPanelVecs; ++v)
-                    w[kPanelVecs + v] = Stored<storage>::load(second + v * kLanes);
+            Reg w[kColumns];
+            for (int v = 0; v < kPanelVecs; ++v) {
+                const Vec one = Stored<storage>::load(b + v * kLanes);
+                for (int i = 0; i < kRegs; ++i)
+                    w[v * kRegs + i] = reg_of(one, i);
+                if constexpr (kPanels == 2) {
+                    const Vec other = Stored<storage>::load(second + v * kLanes);
+                    for (int i = 0; i < kRegs; ++i)
+                        w[kPanelRegs + v * kRegs + i] = reg_of(other, i);
+                }
+            }
             for (int r = 0; r < kRows; ++r) {
-                const Vec x = vec_set(a[r]);
-                for (int v = 0; v < kVecs; ++v)
-                    sums[r][v] = vec_fma(x, w[v], sums[r][v]);
+                const Reg x = reg_set(a[r]);
+                for (int c = 0; c < kColumns; ++c)
+                    sums[r][c] = reg_fma(x, w[c], sums[r][c]);
             }
             a += args.a_step;
             b += kPanel;
@@ -84,8 +87,8 @@ void run_tile(const TileArgs& args) {
         }
     }
     for (int r = 0; r < kRows; ++r)
-        for (int v = 0; v < kVecs; ++v)
-            vec_store(args.c + r * args.c_step + v * kLanes, sums[r][v]);
+        for (int c = 0; c < kColumns; ++c)
+            reg_store(args.c + r * args.c_step + c * kRegLanes, sums[r][c]);
 }
 
 using TileFunction = void (*)(const TileArgs&);

@@ -20,6 +20,22 @@ struct Vec {
     __m256 low, high;
 };
 
+// One register of a Vec: tiles keep their sums in arrays of these, since g++ spills arrays of Vec.
+using Reg = __m256;
+constexpr int kRegs = 2;
+inline Reg reg_of(Vec x, int i) {
+    return i == 0 ? x.low : x.high;
+}
+inline Reg reg_set(float x) {
+    return _mm256_set1_ps(x);
+}
+inline void reg_store(float* p, Reg x) {
+    _mm256_storeu_ps(p, x);
+}
+inline Reg reg_fma(Reg a, Reg b, Reg c) {
+    return _mm256_fmadd_ps(a, b, c);
+}
+
 /// All ones in the first n of 8 lanes.
 inline __m256i first_lanes(int n) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));

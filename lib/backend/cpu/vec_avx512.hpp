@@ -18,6 +18,22 @@ constexpr int kTranspose = 16;
 
 using Vec = __m512;
 
+// One register of a Vec: tiles keep their sums in arrays of these.
+using Reg = __m512;
+constexpr int kRegs = 1;
+inline Reg reg_of(Vec x, int) {
+    return x;
+}
+inline Reg reg_set(float x) {
+    return _mm512_set1_ps(x);
+}
+inline void reg_store(float* p, Reg x) {
+    _mm512_storeu_ps(p, x);
+}
+inline Reg reg_fma(Reg a, Reg b, Reg c) {
+    return _mm512_fmadd_ps(a, b, c);
+}
+
 inline __mmask16 first_lanes(int n) {
     return static_cast<__mmask16>((1u << n) - 1u);
 }

@@ -22,6 +22,22 @@ struct Vec {
     float32x4_t part[4];
 };
 
+// One register of a Vec: tiles keep their sums in arrays of these.
+using Reg = float32x4_t;
+constexpr int kRegs = 4;
+inline Reg reg_of(Vec x, int i) {
+    return x.part[i];
+}
+inline Reg reg_set(float x) {
+    return vdupq_n_f32(x);
+}
+inline void reg_store(float* p, Reg x) {
+    vst1q_f32(p, x);
+}
+inline Reg reg_fma(Reg a, Reg b, Reg c) {
+    return vfmaq_f32(c, a, b);
+}
+
 /// One result a register.
 template <typename F>
 inline Vec each(F f) {

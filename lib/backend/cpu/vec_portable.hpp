@@ -99,6 +99,22 @@ inline Vec vec_scale_exponent(const Vec& y, const Vec& shifted) {
     });
 }
 
+// What tiles keep their sums in.
+using Reg = Vec;
+constexpr int kRegs = 1;
+inline Reg reg_of(const Vec& x, int) {
+    return x;
+}
+inline Reg reg_set(float x) {
+    return vec_set(x);
+}
+inline void reg_store(float* p, const Reg& x) {
+    vec_store(p, x);
+}
+inline Reg reg_fma(const Reg& a, const Reg& b, const Reg& c) {
+    return vec_fma(a, b, c);
+}
+
 template <typename T>
 inline Vec load_bits(const std::uint16_t* p) {
     return each([&](int i) {
