@@ -94,8 +94,8 @@ Classifier make_classifier(const ClassifyOptions& options, LazyModel& model, Rep
     Classifier classifier = build_classifier(session.model(), session.tokenizer(),
                                              session.backend(), classes, templates, &cut);
     if (cut > 0)
-        reporter.warning("", concat(cut, " of the prompts were cut to ",
-                                    session.model().config().text.context_length, " tokens"));
+        reporter.warning("", concat("prompts cut to ", session.model().config().text.context_length,
+                                    " tokens: ", cut));
     return classifier;
 }
 

@@ -17,6 +17,8 @@ namespace clip::app {
 FailureLog::FailureLog(Reporter& reporter, const std::string& path) : reporter_(reporter) {
     if (path.empty())
         return;
+    if (path == "-") // standard output carries data, standard error has the messages already
+        fail(ErrorCode::invalid_argument, "--errors: a file is wanted (got -)");
     const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0)
         fail_errno(concat("write ", path), errno);
@@ -25,7 +27,10 @@ FailureLog::FailureLog(Reporter& reporter, const std::string& path) : reporter_(
 
 void FailureLog::add(const Input& input, const Error& error) {
     ++count_;
-    reporter_.error(input.name, error.what());
+    std::string_view reason = error.what();
+    if (reason.starts_with(input.name + ": ")) // a file's own reader names it too
+        reason.remove_prefix(input.name.size() + 2);
+    reporter_.error(input.name, reason);
     if (!out_)
         return;
     // A text that failed for not being UTF-8 is spelt as such a path would be.
@@ -42,7 +47,6 @@ void FailureLog::add(const Input& input, const Error& error) {
     io::append_json_key(line, "code");
     io::append_json_string(line, error_code_name(error.code()));
     io::append_json_key(line, "reason");
-    const std::string_view reason = error.what();
     io::append_json_string(line, reason.substr(0, io::utf8_valid_prefix(reason)));
     line += "}\n";
     out_->write(line);
