@@ -49,8 +49,11 @@ void run_tile(const TileArgs& args) {
     constexpr int kPanelRegs = kPanelVecs * kRegs;
     constexpr int kColumns = kPanelRegs * kPanels;
     constexpr int kRegLanes = kLanes / kRegs;
+    // All loops over rows and registers are unrolled, so that `sums` and `w` are registers.
     Reg sums[kRows][kColumns];
+#pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 16
         for (int c = 0; c < kColumns; ++c)
             sums[r][c] = reg_set(0.0f);
     const float* a = args.a;
@@ -66,18 +69,23 @@ void run_tile(const TileArgs& args) {
         done += steps;
         for (std::int64_t step = 0; step < steps; ++step) {
             Reg w[kColumns];
+#pragma GCC unroll 16
             for (int v = 0; v < kPanelVecs; ++v) {
                 const Vec one = Stored<storage>::load(b + v * kLanes);
+#pragma GCC unroll 16
                 for (int i = 0; i < kRegs; ++i)
                     w[v * kRegs + i] = reg_of(one, i);
                 if constexpr (kPanels == 2) {
                     const Vec other = Stored<storage>::load(second + v * kLanes);
+#pragma GCC unroll 16
                     for (int i = 0; i < kRegs; ++i)
                         w[kPanelRegs + v * kRegs + i] = reg_of(other, i);
                 }
             }
+#pragma GCC unroll 16
             for (int r = 0; r < kRows; ++r) {
                 const Reg x = reg_set(a[r]);
+#pragma GCC unroll 16
                 for (int c = 0; c < kColumns; ++c)
                     sums[r][c] = reg_fma(x, w[c], sums[r][c]);
             }
@@ -86,7 +94,9 @@ void run_tile(const TileArgs& args) {
             second += kPanel;
         }
     }
+#pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 16
         for (int c = 0; c < kColumns; ++c)
             reg_store(args.c + r * args.c_step + c * kRegLanes, sums[r][c]);
 }
