@@ -135,7 +135,7 @@ class Gemm {
         // Each tile fetches its share of what comes next.
         const std::byte* next = nullptr;
         std::int64_t share = 0;
-        if (panel + 2 * panels <= weights_.panels()) {
+        if (depth > 0 && panel + 2 * panels <= weights_.panels()) {
             next = weights_.panel(panel + panels);
             args.ahead_lines = divide_up(panels * weights_.panel_bytes() * kStepsOfPrefetch,
                                          depth * kBytesOfLine * block.tiles);
