@@ -5,6 +5,8 @@ JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 CMAKE_FLAGS ?=
 
+MAKEFLAGS += --no-print-directory
+
 .PHONY: all deps run test test-release test-sanitize parity bench docs golden format install clean
 
 all: $(BUILD)/CMakeCache.txt

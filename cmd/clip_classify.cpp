@@ -85,19 +85,10 @@ void define(CLI::App& app, app::ClassifyOptions& options, cli::CommonOptions& co
 
 int run(cli::RunContext& context, app::ClassifyOptions& options, const cli::CommonOptions& common,
         const cli::InputOptions& input) {
-    options.inputs = input.operands;
-    options.null_separated = input.null_separated;
-    options.recursive = input.recursive;
-    const std::string activation = options.model.activation;
-    options.model = cmd::model_settings(common);
-    options.model.activation = activation;
-    options.batch_size = common.batch_size;
+    cmd::take_shared_options(options, common, input);
     cmd::StandardReporter reporter(context);
-    const app::ClassifySummary summary =
-        app::classify(options, cmd::read_environment("clip-classify"), reporter);
-    if (summary.interrupted)
-        return cli::kInterrupted;
-    return summary.failed > 0 ? cli::kSomeFailed : cli::kDone;
+    return cmd::exit_status(
+        app::classify(options, cmd::read_environment("clip-classify"), reporter));
 }
 
 } // namespace

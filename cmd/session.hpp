@@ -36,6 +36,27 @@ void add_activation_option(CLI::App& app, std::string& activation);
 /// --errors.
 void add_errors_option(CLI::App& app, std::string& path);
 
+/// Puts what the shared options say into a command's own.
+template <typename Options>
+void take_shared_options(Options& options, const cli::CommonOptions& common,
+                         const cli::InputOptions& input) {
+    options.inputs = input.operands;
+    options.null_separated = input.null_separated;
+    options.recursive = input.recursive;
+    options.batch_size = common.batch_size;
+    std::string activation = std::move(options.model.activation);
+    options.model = model_settings(common);
+    options.model.activation = std::move(activation);
+}
+
+/// The exit status of a finished run.
+template <typename Summary>
+int exit_status(const Summary& summary) {
+    if (summary.interrupted)
+        return cli::kInterrupted;
+    return summary.failed > 0 ? cli::kSomeFailed : cli::kDone;
+}
+
 /// app's reporter on cli's messages and progress bar.
 class StandardReporter : public app::Reporter {
   public:
