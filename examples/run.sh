@@ -25,7 +25,7 @@ if [ ! -d "$pictures" ]; then
         [ -e "$package" ] && dpkg -x "$package" data/packages/unpacked
     done
     find data/packages -name '*.jpg' -path '*/collection/*' -exec cp {} "$pictures" \; 2>/dev/null
-    find data/packages -name '*.jpg' -path '*/puzzle-jigsaw/*' -exec cp {} "$pictures" \; 2>/dev/null
+    find data/packages -name '*.jpg' -path '*jigsaw*' -exec cp {} "$pictures" \; 2>/dev/null
 fi
 if [ -z "$(find "$pictures" -name '*.jpg' | head -1)" ]; then
     rmdir "$pictures" 2>/dev/null
@@ -36,9 +36,9 @@ fi
 if [ -z "${CLIP_MODEL:-}" ]; then
     export CLIP_MODEL=tests/golden/micro-vit-hf
     cat <<'TEXT'
-The model: tests/golden/micro-vit-hf, one layer wide enough for tests, whose weights are RANDOM
-NUMBERS. No trained model comes with this version, so the labels and ranks below mean nothing; the
-commands and their formats are real. With a real checkpoint they answer for real:
+The model: tests/golden/micro-vit-hf, a tiny one for the tests, whose weights are RANDOM NUMBERS. No
+trained model comes with this version, so the labels below mean nothing; the commands and their
+formats are real. With a checkpoint of yours they answer for real:
     CLIP_MODEL=/path/to/ViT-B-32.pt make run
 TEXT
 else
