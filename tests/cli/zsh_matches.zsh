@@ -7,7 +7,7 @@ export MATCHES_FOLDER=$1
 zpty inner zsh -f -i
 send() { zpty -w inner "$1" }
 send 'PS1= PS2= ; stty -echo; unsetopt zle_bracketed_paste; typeset -g ZLE_REMOVE_SUFFIX_CHARS='
-send 'fpath=($MATCHES_FOLDER $fpath); autoload -Uz compinit; compinit -u -D -d /dev/null'
+send 'fpath=($MATCHES_FOLDER $fpath); autoload -Uz compinit; compinit -u -D'
 send 'zstyle ":completion:*" list-prompt ""; zstyle ":completion:*" menu no'
 send 'compadd() {
     local -a matches
