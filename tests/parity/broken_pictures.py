@@ -80,7 +80,7 @@ def main():
             break_file(way, path, read(".jpg"), read(".png"), read(".webp"))
         out, errors = os.path.join(temp, "out.h5"), os.path.join(temp, "errors.jsonl")
         start = time.time()
-        done = subprocess.run(["clip-embed", "-m", a.model, "-o", out, "--errors", errors], text=True,
+        done = subprocess.run(["clip-embed", "--quiet", "-m", a.model, "-o", out, "--errors", errors], text=True,
                               input="".join(q + "\n" for q in paths), stderr=subprocess.PIPE, check=False)
         seconds = time.time() - start
         with h5py.File(out) as f:
