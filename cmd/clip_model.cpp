@@ -28,6 +28,7 @@ struct InspectOptions {
     std::string output;
     std::string format = "text";
     std::string activation;
+    std::string vocabulary;
     bool null_separated = false;
     std::size_t size = 0;
     app::PictureSettings pictures;
@@ -50,6 +51,11 @@ void define(CLI::App& app, InspectOptions& options) {
     CLI::App* tokens = app.add_subcommand("tokens", "show the token ids of texts");
     cli::add_operands(*tokens, "TEXT", options.texts, "texts, or - for lines of standard input");
     cli::add_null_option(*tokens, options.null_separated);
+    cli::add_text(*tokens, "--vocab", options.vocabulary, "FILE",
+                  "tokenizer file or folder, in place of a model's",
+                  "No model is then needed. It may be bpe_simple_vocab_16e6.txt.gz, a "
+                  "tokenizer.json, or a folder with one of them or with vocab.json and merges.txt.")
+        ->group(cli::kInputGroup);
     cli::add_model_option(*tokens, options.common.model);
 
     CLI::App* pixels = app.add_subcommand("pixels", "show what the picture tower is given");
@@ -93,12 +99,21 @@ void info(const InspectOptions& options, const app::Environment& world, cli::Run
 
 void tokens(const InspectOptions& options, const app::Environment& world, cli::RunContext& context,
             app::Reporter& reporter) {
+    const auto print = [&](const Tokenizer& tokenizer) {
+        app::print_tokens(tokenizer, options.texts, options.null_separated, context.out, reporter);
+    };
+    if (!options.vocabulary.empty()) {
+        const auto tokenizer = find_tokenizer({options.vocabulary}, 0);
+        if (!tokenizer)
+            fail(ErrorCode::not_found, options.vocabulary + ": no tokenizer's files are there");
+        print(*tokenizer);
+        return;
+    }
     app::ModelSettings settings = cmd::model_settings(options.common);
     settings.threads = 1;
     app::Machine machine(settings);
     app::ModelSession session(settings, world, machine, reporter);
-    app::print_tokens(session.tokenizer(), options.texts, options.null_separated, context.out,
-                      reporter);
+    print(session.tokenizer());
 }
 
 void pixels(const InspectOptions& options, const app::Environment& world) {

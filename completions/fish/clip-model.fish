@@ -17,6 +17,7 @@ complete -c clip-model -n '__fish_seen_subcommand_from info' -s m -l model -r -F
 complete -c clip-model -n '__fish_seen_subcommand_from check' -F
 complete -c clip-model -n '__fish_seen_subcommand_from check' -s m -l model -r -F -d 'checkpoint: a folder, a file or a model\'s name'
 complete -c clip-model -n '__fish_seen_subcommand_from tokens' -s 0 -l null -d 'inputs on standard input end in NUL, not in a line break'
+complete -c clip-model -n '__fish_seen_subcommand_from tokens' -l vocab -r -F -d 'tokenizer file or folder, in place of a model\'s'
 complete -c clip-model -n '__fish_seen_subcommand_from tokens' -s m -l model -r -F -d 'checkpoint: a folder, a file or a model\'s name'
 complete -c clip-model -n '__fish_seen_subcommand_from pixels' -F
 complete -c clip-model -n '__fish_seen_subcommand_from pixels' -l crop -x -a 'center none' -d 'what is kept of a picture'

@@ -51,9 +51,9 @@ check full-size "test -n \"\${FULL_SIZE:-}\" && $has_oracle && $has_torch" \
 check checkpoints "$has_oracle && $has_torch" "no oracle at $ORACLE, or no torch in $PYTHON" \
     sh checkpoints.sh "$build"
 check pixels "$has_oracle && $has_torch" "no oracle at $ORACLE, or no Pillow in $PYTHON" \
-    "$PYTHON" pixels.py --oracle "$ORACLE" --command "$build/cmd/clip-model pixels"
+    "$PYTHON" pixels.py --oracle "$ORACLE" --command "$build/cmd/clip-model pixels --size 224"
 check tokens "$has_oracle && $has_ftfy" "no oracle at $ORACLE, or no ftfy and regex in $FTFY_PYTHON" \
-    "$FTFY_PYTHON" tokens.py --oracle "$ORACLE" --command "$build/cmd/clip-model tokens"
+    "$FTFY_PYTHON" tokens.py --oracle "$ORACLE" --command "$build/cmd/clip-model tokens --vocab $CLIP_VOCAB"
 check broken-pictures "$has_h5py && $has_torch" "no h5py or no Pillow in $PYTHON" \
     "$PYTHON" broken_pictures.py --model "$root/tests/golden/micro-vit-hf"
 check hdf5 "$has_h5py" "no h5py in $PYTHON" "$PYTHON" hdf5.py --build "$build"
