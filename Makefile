@@ -33,7 +33,7 @@ test-release:
 # The library's tests again, under AddressSanitizer and UndefinedBehaviorSanitizer.
 test-sanitize:
 	cmake -S . -B $(BUILD)-sanitize -DCLIP_BUILD_TESTS=ON -DCLIP_SANITIZE=address,undefined \
-	  -DCMAKE_BUILD_TYPE=RelWithDebInfo $(CMAKE_FLAGS)
+	  -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG='-O1 -g1' $(CMAKE_FLAGS)
 	cmake --build $(BUILD)-sanitize --parallel $(JOBS)
 	ctest --test-dir $(BUILD)-sanitize --output-on-failure --label-exclude 'tools|docs|tree'
 

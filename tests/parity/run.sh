@@ -56,6 +56,6 @@ check tokens "$has_oracle && $has_ftfy" "no oracle at $ORACLE, or no ftfy and re
     "$FTFY_PYTHON" tokens.py --oracle "$ORACLE" --command "$build/cmd/clip-model tokens --vocab $CLIP_VOCAB"
 check broken-pictures "$has_h5py && $has_torch" "no h5py or no Pillow in $PYTHON" \
     "$PYTHON" broken_pictures.py --model "$root/tests/golden/micro-vit-hf"
-check hdf5 "$has_h5py" "no h5py in $PYTHON" "$PYTHON" hdf5.py --build "$build"
+check hdf5 "$has_h5py" "no h5py in $PYTHON" "$PYTHON" hdf5.py "$build"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]
