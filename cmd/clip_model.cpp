@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // clip-model: looks into checkpoints, tokens and pixels.
+#include <functional>
+
 #include <CLI/CLI.hpp>
 
 #include "app/model_info.hpp"
@@ -76,25 +78,37 @@ void define(CLI::App& app, InspectOptions& options) {
     cli::add_message_options(app, options.common);
 }
 
-/// The operands, or the one model that -m, $CLIP_MODEL or the installation means.
-std::vector<std::string> model_paths(const InspectOptions& options, const app::Environment& world) {
-    if (options.models.empty())
-        return {app::find_model(options.common.model, world)};
-    std::vector<std::string> paths;
-    for (const std::string& name : options.models)
-        paths.push_back(app::find_model(name, world));
-    return paths;
+/// Does something with each model of the operands, or with the one that -m, $CLIP_MODEL or the
+/// installation means. One that cannot be used is named, and the rest goes on. Returns whether none
+/// could be used.
+bool for_each_model(const InspectOptions& options, const app::Environment& world,
+                    app::Reporter& reporter, const std::function<void(const std::string&)>& body) {
+    std::vector<std::string> names = options.models;
+    if (names.empty())
+        names.push_back(options.common.model);
+    std::size_t failed = 0;
+    for (const std::string& name : names) {
+        try {
+            body(app::find_model(name, world));
+        } catch (const Error& error) {
+            if (error.code() == ErrorCode::interrupted || names.size() == 1)
+                throw;
+            const std::string_view reason = error.what();
+            const bool named = reason.starts_with(name + ": ");
+            reporter.error(name, named ? reason.substr(name.size() + 2) : reason);
+            ++failed;
+        }
+    }
+    return failed == names.size();
 }
 
-void info(const InspectOptions& options, const app::Environment& world, cli::RunContext& context,
+void info(const InspectOptions& options, const std::string& path, cli::RunContext& context,
           app::Reporter& reporter) {
-    for (const std::string& path : model_paths(options, world)) {
-        const Checkpoint checkpoint =
-            open_checkpoint(path, {app::parse_activation(options.activation)});
-        for (const std::string& note : checkpoint.notes)
-            reporter.warning("", note);
-        app::print_model_info(checkpoint, options.format == "json", context.out);
-    }
+    const Checkpoint checkpoint =
+        open_checkpoint(path, {app::parse_activation(options.activation)});
+    for (const std::string& note : checkpoint.notes)
+        reporter.warning("", note);
+    app::print_model_info(checkpoint, options.format == "json", context.out);
 }
 
 void tokens(const InspectOptions& options, const app::Environment& world, cli::RunContext& context,
@@ -121,7 +135,7 @@ void pixels(const InspectOptions& options, const app::Environment& world) {
     if (options.size != 0)
         config.vision.image_size = static_cast<std::int64_t>(options.size);
     else
-        config = open_checkpoint(model_paths(options, world).front()).config;
+        config = open_checkpoint(app::find_model(options.common.model, world)).config;
     app::write_pixels(options.picture, {.max_pixels = options.pictures.max_pixels},
                       app::preprocess_options(options.pictures, config), options.output);
 }
@@ -129,17 +143,20 @@ void pixels(const InspectOptions& options, const app::Environment& world) {
 int run(cli::RunContext& context, const InspectOptions& options) {
     cmd::StandardReporter reporter(context);
     const app::Environment world = cmd::read_environment("clip-model");
-    bool sound = true;
+    bool nothing_done = false;
     if (context.command == "info")
-        info(options, world, context, reporter);
+        nothing_done = for_each_model(options, world, reporter, [&](const std::string& path) {
+            info(options, path, context, reporter);
+        });
     else if (context.command == "check")
-        for (const std::string& path : model_paths(options, world))
-            sound &= app::check_model(path, context.out, reporter);
+        nothing_done = for_each_model(options, world, reporter, [&](const std::string& path) {
+            app::check_model(path, context.out, reporter);
+        });
     else if (context.command == "tokens")
         tokens(options, world, context, reporter);
     else
         pixels(options, world);
-    return sound ? cli::kDone : cli::kSomeFailed;
+    return nothing_done ? cli::kNothingDone : cli::kDone; // or kSomeFailed, by what was reported
 }
 
 } // namespace

@@ -21,6 +21,18 @@ namespace {
 // Rows of an embedding file read at once: a few megabytes.
 constexpr std::int64_t kRowsAtOnce = 1024;
 
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+/// What standard input may begin with when somebody takes it for the picture itself.
+struct Signature {
+    std::string_view bytes;
+    const char* kind;
+};
+constexpr Signature kNotLists[] = {
+    {"\xFF\xD8\xFF", "a JPEG picture"}, {"\x89PNG", "a PNG picture"},
+    {"GIF8", "a GIF picture"},          {"RIFF", "a WebP picture"},
+    {"\x89HDF", "an HDF5 file"},        {"\x93NUMPY", "a NumPy file"}};
+
 bool is_folder(const std::string& path) {
     struct stat status {};
     return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
@@ -72,15 +84,7 @@ bool InputSource::next(Input& input) {
 
 bool InputSource::next_of_all(Input& input) {
     while (true) {
-        if (lines_) {
-            if (next_line(input))
-                return true;
-            lines_.reset();
-        } else if (rows_) {
-            if (next_row(input))
-                return true;
-            rows_.reset();
-        } else if (next_walked_ < walked_.size()) {
+        if (next_walked_ < walked_.size()) { // first: a list may name folders
             WalkedFile& file = walked_[next_walked_++];
             if (file.error) {
                 input = failed_input(std::move(file.path), *file.error);
@@ -90,6 +94,16 @@ bool InputSource::next_of_all(Input& input) {
                 input.item = std::move(file.path);
             }
             return true;
+        }
+        if (lines_) {
+            if (next_line(input))
+                return true;
+            if (next_walked_ >= walked_.size())
+                lines_.reset();
+        } else if (rows_) {
+            if (next_row(input))
+                return true;
+            rows_.reset();
         } else if (next_operand_ < options_.operands.size()) {
             bool found = false;
             const std::string& operand = options_.operands[next_operand_++];
@@ -163,6 +177,10 @@ void InputSource::open_standard_input() {
         block_items_.clear();
         return;
     }
+    for (const Signature& signature : kNotLists)
+        if (begins_with(STDIN_FILENO, signature.bytes, options_.stop))
+            fail(ErrorCode::bad_format,
+                 concat("standard input is ", signature.kind, ", not a list of inputs"));
     lines_.emplace(STDIN_FILENO, "-",
                    io::LineReaderOptions{.separator = options_.null_separated ? '\0' : '\n',
                                          .stop = options_.stop});
@@ -186,8 +204,13 @@ bool InputSource::next_line(Input& input) {
             input = failed_input(lines_->where(), Error(error.code(), "the line is too long"));
             return true;
         }
+        if (lines_->line_number() == 1 && line.starts_with(kByteOrderMark))
+            line.remove_prefix(kByteOrderMark.size());
         if (is_blank(line) && !blanks_count)
             continue;
+        if (const auto start = line.find_first_not_of(" \t");
+            record_options.json && start != std::string_view::npos && line[start] == '{')
+            line.remove_prefix(start); // as JSON allows; a name with blanks before it stays
         input = Input{};
         input.name = lines_->where();
         if (list_kind_ == ListKind::json && !line.starts_with('{')) {
@@ -195,10 +218,16 @@ bool InputSource::next_line(Input& input) {
             return true;
         }
         Result<io::InputRecord> record = io::parse_record(line, record_options);
-        if (record.ok())
-            take_record(input, std::move(record).value());
-        else
+        if (!record.ok()) {
             input = failed_input(input.name, record.error());
+            return true;
+        }
+        take_record(input, std::move(record).value());
+        if (options_.recursive && input.has_item && !input.is_text && input.embedding.empty() &&
+            is_folder(input.item)) {
+            walk(input.item);
+            return false;
+        }
         return true;
     }
 }
@@ -252,15 +281,19 @@ bool InputSource::next_row(Input& input) {
     const float* row = block_values_.data() + within * dim;
     input.embedding.assign(row, row + dim);
     input.model = rows_->header().model;
+    input.file = rows_->name();
+    input.settings = rows_->header().settings;
     ++next_row_;
     return true;
 }
 
 bool InputSource::would_wait() {
+    if (next_walked_ < walked_.size())
+        return false;
     if (lines_)
         return lines_->would_wait();
     // Before standard input is opened nothing is known of it; at its end nothing is waited for.
-    return !rows_ && next_walked_ >= walked_.size() && next_operand_ < options_.operands.size() &&
+    return !rows_ && next_operand_ < options_.operands.size() &&
            options_.operands[next_operand_] == "-" && would_wait_for(STDIN_FILENO);
 }
 

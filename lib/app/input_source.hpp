@@ -44,6 +44,8 @@ struct Input {
     std::string extra;            ///< carried members: `"id":7,"b":[1]`
     std::vector<float> embedding; ///< given, not to be computed; else empty
     std::string model;            ///< of the given embedding; empty where nothing is said
+    std::string file;             ///< the embedding file that it is a row of, else empty
+    std::string settings;         ///< that file's, see io::EmbeddingHeader
     std::optional<Error> error;   ///< why there is nothing of the above
 };
 
@@ -67,6 +69,7 @@ class InputSource {
     };
 
     bool next_of_all(Input& input);
+    /// False at the list's end, and where a line named a folder whose files come next.
     bool next_line(Input& input);
     bool next_row(Input& input);
     void open_operand(const std::string& operand, Input& input, bool& found);

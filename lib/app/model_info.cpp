@@ -104,7 +104,7 @@ void print_model_info(const Checkpoint& checkpoint, bool json, std::ostream& out
     out << text << (json ? "}\n" : "");
 }
 
-bool check_model(const std::string& path, std::ostream& out, Reporter& reporter) {
+void check_model(const std::string& path, std::ostream& out, Reporter& reporter) {
     const CheckReport report = check_checkpoint(path);
     for (const std::string& problem : report.problems) {
         // Most name the file inside the folder already.
@@ -114,7 +114,6 @@ bool check_model(const std::string& path, std::ostream& out, Reporter& reporter)
     if (report.problems.empty())
         out << concat(path, ": sound: ", report.tensors, " tensors, ", report.parameters,
                       " parameters, ", report.bytes, " bytes\n");
-    return report.problems.empty();
 }
 
 } // namespace clip::app

@@ -15,7 +15,7 @@ namespace clip::app {
 void print_model_info(const Checkpoint& checkpoint, bool json, std::ostream& out);
 
 /// Reads every byte of the checkpoint at `path`. What is wrong goes to the reporter, one error
-/// each; a line that sums up goes to `out`. Returns whether it is sound.
-bool check_model(const std::string& path, std::ostream& out, Reporter& reporter);
+/// each; where there is nothing, a line that says so goes to `out`.
+void check_model(const std::string& path, std::ostream& out, Reporter& reporter);
 
 } // namespace clip::app

@@ -71,7 +71,8 @@ void add_input_options(CLI::App& app, InputOptions& options, const std::string& 
     add_null_option(app, options.null_separated);
     add_switch(app, "-r,--recursive", options.recursive,
                "walk folders and take the pictures in them",
-               "Folders are walked in sorted order; files that are not pictures are passed over.")
+               "Folders are walked in sorted order; files that are not pictures are passed over. It "
+               "holds for folders that a list names, too.")
         ->group(kInputGroup);
 }
 
