@@ -287,6 +287,26 @@ Hdf5Handle open_standard_input(const std::string& name, Hdf5Image& image) {
     return image.open(name);
 }
 
+bool is_pipe(const std::string& path) {
+    struct stat info {};
+    return ::stat(path.c_str(), &info) == 0 && S_ISFIFO(info.st_mode);
+}
+
+/// A named pipe, or a shell's <(command), is read to its end, into `image`.
+Hdf5Handle open_pipe(const std::string& path, const std::string& name, Hdf5Image& image) {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        fail_errno(name, errno);
+    try {
+        image.fill_from(fd, name);
+    } catch (...) {
+        ::close(fd);
+        throw;
+    }
+    ::close(fd);
+    return image.open(name);
+}
+
 } // namespace
 
 struct EmbeddingReader::State {
@@ -361,7 +381,9 @@ EmbeddingReader EmbeddingReader::open(const std::string& path) {
     auto state = std::make_unique<State>();
     state->name = path == "-" ? "standard input" : path;
     const std::string& name = state->name;
-    state->file = path == "-" ? open_standard_input(name, state->image) : open_file(path, name);
+    state->file = path == "-"     ? open_standard_input(name, state->image)
+                  : is_pipe(path) ? open_pipe(path, name, state->image)
+                                  : open_file(path, name);
     const hid_t file = state->file.get();
     state->header = read_header(file, name);
     state->embedding = open_column(file, name, "embedding", 2, Element::number);
