@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "model/zero_shot.hpp"
 
@@ -16,8 +17,12 @@ void save_classifier(const std::string& path, const Classifier& classifier,
 /// Reads such a file, or any embedding file of texts, whose texts then are the labels. "-" is
 /// standard input. Rows are brought to length 1.
 /// Errors: those of EmbeddingReader; bad_format (no rows, a picture among them, a label twice, a
-/// row of zeros).
+/// row of zeros, vectors of another layer than the projected one).
 Classifier load_classifier(const std::string& path);
+
+/// What an embedding file's settings say of the layer that its vectors are of, where that is
+/// another than the projected one, in whose space pictures and texts meet; else empty.
+std::string other_layer(std::string_view settings);
 
 /// Divides by the length what is not of length 1 yet, in float64, so that a vector that is read
 /// back from a file keeps its bits. A row of zeros stays.

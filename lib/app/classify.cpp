@@ -12,6 +12,7 @@
 #include "app/batches.hpp"
 #include "app/classification_output.hpp"
 #include "app/classifier_file.hpp"
+#include "app/classify_options.hpp"
 #include "app/failure_log.hpp"
 #include "app/labels.hpp"
 #include "app/truth.hpp"
@@ -83,12 +84,8 @@ Classifier make_classifier(const ClassifyOptions& options, LazyModel& model, Rep
         return load_classifier(options.classifier);
     }
     const std::vector<ClassNames> classes = gather_classes(options.labels, options.label_file);
-    std::vector<std::string> templates = options.templates;
-    if (!options.template_file.empty())
-        for (std::string& line : read_template_file(options.template_file))
-            templates.push_back(std::move(line));
-    if (templates.empty())
-        templates.emplace_back(kDefaultTemplate);
+    const std::vector<std::string> templates =
+        gather_templates(options.templates, options.template_file);
     ModelSession& session = model.session();
     std::size_t cut = 0;
     Classifier classifier = build_classifier(session.model(), session.tokenizer(),
@@ -117,8 +114,9 @@ class TextOutput {
         if (file_)
             file_->commit();
     }
-    /// Ends after an interruption: what was written so far to a file is kept beside it, because
-    /// FILE is only ever replaced by something complete. Returns where it is; empty for a stream.
+    /// Ends before the end of the input: what was written so far to a file is kept beside it,
+    /// because FILE is only ever replaced by something complete. Returns where it is; empty for a
+    /// stream.
     std::string keep_part() {
         stream_->flush();
         if (!file_ || file_->is_stream())
@@ -136,9 +134,10 @@ class TextOutput {
 
 class ClassifyRun {
   public:
-    ClassifyRun(const ClassifyOptions& options, Machine& machine, LazyModel& model,
-                const Classifier& classifier, FailureLog& failures, Reporter& reporter)
-        : scores_(parse_scores(options.scores)), tsv_(options.format == "tsv"),
+    ClassifyRun(const ClassifyOptions& options, AnswerFormat format, Machine& machine,
+                LazyModel& model, const Classifier& classifier, FailureLog& failures,
+                Reporter& reporter)
+        : scores_(parse_scores(options.scores)), tsv_(format == AnswerFormat::tsv),
           threshold_(options.threshold),
           top_(std::min(std::max<std::size_t>(options.top, 1), classifier.labels.size())),
           machine_(machine), model_(model), classifier_(classifier), failures_(failures),
@@ -147,20 +146,28 @@ class ClassifyRun {
             truth_.emplace(options.truth);
     }
 
-    /// Appends the records of `batch` to `out`.
-    void process(std::vector<Input>& batch, std::string& out) {
+    /// Appends the records of `batch` to `out`. Returns what ends the run, where an input does; the
+    /// records of those before it are in `out`.
+    std::optional<Error> process(std::vector<Input>& batch, std::string& out) {
+        std::optional<Error> end;
         std::vector<const Input*> to_encode;
-        for (Input& input : batch)
-            if (!input.error && input.embedding.empty())
-                to_encode.push_back(&input);
-            else if (!input.error)
-                check_given(input);
-        if (!to_encode.empty()) {
-            Encoder& encoder = model_.encoder();
-            if (const std::string id = model_.session().model().id(); id != classifier_.model)
-                fail_models("the classifier", classifier_.model, "the model", id);
-            encoder.encode(to_encode, encoded_);
+        for (std::size_t i = 0; i < batch.size() && !end; ++i) {
+            if (batch[i].error)
+                continue;
+            try {
+                if (batch[i].embedding.empty()) {
+                    check_model();
+                    to_encode.push_back(&batch[i]);
+                } else {
+                    check_given(batch[i]);
+                }
+            } catch (const Error& error) {
+                end = error;
+                batch.resize(i);
+            }
         }
+        if (!to_encode.empty())
+            model_.encoder().encode(to_encode, encoded_);
         std::vector<const Input*> scored;
         vectors_.clear();
         std::size_t next = 0;
@@ -179,16 +186,27 @@ class ClassifyRun {
         }
         if (!scored.empty())
             answer(scored, out);
+        return end;
     }
 
     std::uint64_t answered() const { return answered_; }
     const Scoreboard* scoreboard() const { return truth_ ? &scoreboard_ : nullptr; }
 
   private:
-    /// Embeddings of other models end the run; a vector of another width is that input's failure.
+    void check_model() {
+        if (const std::string id = model_.session().model().id(); id != classifier_.model)
+            fail_models("the classifier", classifier_.model, "the model", id);
+    }
+
+    /// Embeddings of other models or layers end the run; a vector of another width is that input's
+    /// failure.
     void check_given(Input& input) {
         if (!input.model.empty() && input.model != classifier_.model)
             fail_models(input.name, input.model, "the classifier", classifier_.model);
+        if (const std::string layer = other_layer(input.settings); !layer.empty())
+            fail(ErrorCode::version_mismatch,
+                 concat("read embeddings ", input.file, ": they are of the layer ", layer,
+                        " (want projected)"));
         if (static_cast<std::int64_t>(input.embedding.size()) != classifier_.dim) {
             input.error.emplace(ErrorCode::shape_mismatch,
                                 concat("the embedding has ", input.embedding.size(),
@@ -264,15 +282,18 @@ std::size_t choose_batch_size(const ClassifyOptions& options, bool open_model, L
     return open_model ? model.encoder().batch_size(false) : kEmbeddingsAtOnce;
 }
 
+/// What an output holds when a run ends early, and where that is.
+void keep_records(TextOutput& output, std::uint64_t count, const char* why, Reporter& reporter) {
+    if (const std::string part = output.keep_part(); !part.empty())
+        reporter.warning("", concat(why, ": ", count, " records are in ", part));
+}
+
 } // namespace
 
 ClassifySummary classify(const ClassifyOptions& options, const Environment& environment,
                          Reporter& reporter) {
-    if (options.format != "jsonl" && options.format != "tsv")
-        fail(ErrorCode::invalid_argument,
-             concat("read --format: got '", options.format, "', want jsonl or tsv"));
-    if (!options.summary.empty() && options.truth.empty())
-        fail(ErrorCode::invalid_argument, "--summary needs --truth");
+    check_options(options);
+    const AnswerFormat format = choose_answer_format(options.output, options.format);
     Machine machine(options.model);
     LazyModel model(options, environment, machine, reporter);
     const Classifier classifier = make_classifier(options, model, reporter);
@@ -289,30 +310,34 @@ ClassifySummary classify(const ClassifyOptions& options, const Environment& envi
         source_options.own_keys.emplace_back("truth");
     InputSource source(source_options);
     FailureLog failures(reporter, options.errors);
-    ClassifyRun run(options, machine, model, classifier, failures, reporter);
+    ClassifyRun run(options, format, machine, model, classifier, failures, reporter);
     TextOutput output(options.output);
     std::string records;
     const std::size_t batch_size = choose_batch_size(options, options.classifier.empty(), model);
     for_each_batch(source, batch_size, reporter.stop(), [&](std::vector<Input>& batch) {
         records.clear();
-        run.process(batch, records);
+        const std::optional<Error> end = run.process(batch, records);
         output.write(records);
         output.flush();
         failures.flush();
+        if (end) {
+            reporter.progress_end();
+            failures.close();
+            if (run.answered() > 0)
+                keep_records(output, run.answered(), "not finished", reporter);
+            throw Error(*end);
+        }
         reporter.progress(batch.size(), 0, source.total());
     });
     reporter.progress_end();
     failures.close();
-    ClassifySummary summary{.answered = run.answered(),
-                            .failed = failures.count(),
-                            .interrupted = reporter.stop().load()};
-    if (summary.interrupted) {
-        if (const std::string part = output.keep_part(); !part.empty())
-            reporter.warning("",
-                             concat("interrupted: ", summary.answered, " records are in ", part));
-    } else {
+    const ClassifySummary summary{.answered = run.answered(),
+                                  .failed = failures.count(),
+                                  .interrupted = reporter.stop().load()};
+    if (summary.interrupted)
+        keep_records(output, summary.answered, "interrupted", reporter);
+    else
         output.finish();
-    }
     if (const Scoreboard* scoreboard = run.scoreboard()) {
         reporter.summary(scoreboard->to_text());
         if (!options.summary.empty()) {

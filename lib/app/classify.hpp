@@ -34,15 +34,13 @@ struct ClassifyOptions {
     std::string truth;              ///< "folder", a file, or empty
     std::string summary;            ///< a file for the summary as JSON; may be empty
 
-    std::string output;           ///< a file; empty or "-": standard output
-    std::string format = "jsonl"; ///< jsonl or tsv
-    std::string errors;           ///< a file for JSON lines of what failed; may be empty
+    std::string output; ///< a file; empty or "-": standard output
+    std::string format; ///< jsonl or tsv where the file's name does not say; empty: jsonl
+    std::string errors; ///< a file for JSON lines of what failed; may be empty
 
     ModelSettings model;
     std::size_t batch_size = 0; ///< 0: chosen
 };
-
-inline constexpr const char* kDefaultTemplate = "a photo of a {}.";
 
 struct ClassifySummary {
     std::uint64_t answered = 0;
@@ -54,8 +52,10 @@ struct ClassifySummary {
 /// classifier file.
 ///
 /// Errors: invalid_argument (options), those of opening the model, the labels and the classifier,
-/// version_mismatch (embeddings, classifier and model that are not of one model: names both),
-/// io_failure (output), io::ClosedPipe.
+/// version_mismatch (embeddings, classifier and model that are not of one model: names both; or an
+/// embedding of another layer than the projected one), io_failure (output), io::ClosedPipe. Where
+/// an input ends the run, what comes before it is written out first; of a file it is kept as
+/// FILE.part.
 ClassifySummary classify(const ClassifyOptions& options, const Environment& environment,
                          Reporter& reporter);
 

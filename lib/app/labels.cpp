@@ -103,4 +103,16 @@ std::vector<ClassNames> gather_classes(const std::vector<std::string>& labels,
     return classes;
 }
 
+std::vector<std::string> gather_templates(std::vector<std::string> templates,
+                                          const std::string& file) {
+    if (!file.empty())
+        for (std::string& line : read_template_file(file))
+            templates.push_back(std::move(line));
+    if (templates.empty() && !file.empty())
+        fail(ErrorCode::invalid_argument, concat("read templates: ", file, " holds no templates"));
+    if (templates.empty())
+        templates.emplace_back(kDefaultTemplate);
+    return templates;
+}
+
 } // namespace clip::app

@@ -29,4 +29,12 @@ std::vector<std::string> read_template_file(const std::string& path);
 std::vector<ClassNames> gather_classes(const std::vector<std::string>& labels,
                                        const std::string& file);
 
+inline constexpr const char* kDefaultTemplate = "a photo of a {}.";
+
+/// The prompt templates of a command line: --template values first, then the file's;
+/// kDefaultTemplate where neither is given.
+/// Errors: invalid_argument (a file is given, and there are none), and those of read_template_file.
+std::vector<std::string> gather_templates(std::vector<std::string> templates,
+                                          const std::string& file);
+
 } // namespace clip::app

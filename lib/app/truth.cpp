@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <filesystem>
 #include <string_view>
+#include <system_error>
 
 #include "app/labels.hpp"
 #include "base/concat.hpp"
@@ -13,18 +15,33 @@
 
 namespace clip::app {
 
+namespace fs = std::filesystem;
+
 namespace {
 
-/// The name of the folder that holds `path`; empty where the path names none.
-std::string_view parent_name(std::string_view path) {
-    const std::size_t end = path.find_last_of('/');
-    if (end == std::string_view::npos)
+/// The last name in the path of the folder that holds `path`, as it is spelt; empty without one.
+std::string_view spelt_parent(std::string_view path) {
+    std::string_view folder = path.substr(0, std::min(path.find_last_of('/'), path.size()));
+    if (folder.size() == path.size())
         return {};
-    std::string_view folder = path.substr(0, end);
     while (folder.ends_with('/'))
         folder.remove_suffix(1);
     const std::size_t start = folder.find_last_of('/');
     return start == std::string_view::npos ? folder : folder.substr(start + 1);
+}
+
+/// The name of the folder that holds `path`; empty in the root. Where the path does not spell it
+/// (1.png, ./1.png, ../1.png), it is the name that the folder has on this machine.
+std::string parent_name(std::string_view path) {
+    const std::string_view spelt = spelt_parent(path);
+    if (!spelt.empty() && spelt != "." && spelt != "..")
+        return std::string(spelt);
+    std::error_code error;
+    const fs::path whole = fs::absolute(fs::path(path), error);
+    if (error)
+        return {};
+    const fs::path folder = fs::weakly_canonical(whole.parent_path(), error);
+    return error ? std::string() : folder.filename().string();
 }
 
 constexpr std::size_t kMostMatrixClasses = 4096;
@@ -67,7 +84,7 @@ std::optional<std::string> Truth::of(const Input& input) const {
     if (!input.has_item)
         return std::nullopt;
     if (by_folder_) {
-        const std::string_view name = input.is_text ? "" : parent_name(input.item);
+        const std::string name = input.is_text ? std::string() : parent_name(input.item);
         return name.empty() ? std::nullopt : std::optional(io::path_to_utf8(name));
     }
     const auto found = labels_.find(input.is_text ? input.item : io::path_to_utf8(input.item));

@@ -18,10 +18,10 @@ namespace clip::app {
 /// Where the true label of an input comes from.
 class Truth {
   public:
-    /// `source` is "folder" (the name of the folder that a picture lies in), or a file of lines
-    /// path<TAB>label, where a path is spelt as the input is.
-    /// Errors: those of read_text_lines; bad_format (a line without a tab, a path twice with two
-    /// labels).
+    /// `source` is "folder" (the name of the folder that a picture lies in; where the
+    /// path does not spell it, as in ./1.png, that folder's name on this machine), or a file of
+    /// lines path<TAB>label, where a path is spelt as the input is. Errors: those of
+    /// read_text_lines; bad_format (a line without a tab, a path twice with two labels).
     explicit Truth(const std::string& source);
 
     /// Nothing where the source does not tell.

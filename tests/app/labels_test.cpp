@@ -40,6 +40,17 @@ TEST_CASE("labels: broken files are named with their line") {
     CHECK(read_template_file(folder.write("t", "a {}\n\n{} art\n")).size() == 2);
 }
 
+TEST_CASE("labels: a file of templates must hold some, where none are given beside it") {
+    const TemporaryFolder folder;
+    CHECK(gather_templates({}, "") == std::vector<std::string>{kDefaultTemplate});
+    const std::string path = folder.write("t", "a {}\n");
+    CHECK(gather_templates({"the {}"}, path) == std::vector<std::string>{"the {}", "a {}"});
+    const std::string blank = folder.write("blank", "\n \n");
+    CHECK_THROWS_WITH_AS((void)gather_templates({}, blank),
+                         ("read templates: " + blank + " holds no templates").c_str(), Error);
+    CHECK(gather_templates({"the {}"}, blank) == std::vector<std::string>{"the {}"});
+}
+
 TEST_CASE("labels: the command line's come first, and none comes twice") {
     const TemporaryFolder folder;
     const std::string path = folder.write("labels", "cat\n");

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "app/truth.hpp"
 
+#include <filesystem>
+
 #include <doctest/doctest.h>
 
 #include "base/error.hpp"
@@ -25,8 +27,18 @@ TEST_CASE("truth: by folder it is the name of the folder that the picture lies i
     CHECK(truth.of(picture("/dog/1.png")) == "dog");
     CHECK(truth.of(picture("dog//1.png")) == "dog");
     CHECK(truth.of(picture("caf\xE9/1.png")) == "file:caf%E9");
-    CHECK_FALSE(truth.of(picture("1.png")));
     CHECK_FALSE(truth.of(picture("/1.png")));
+}
+
+TEST_CASE("truth: a folder that the path does not spell has its real name") {
+    const Truth truth("folder");
+    const std::filesystem::path here = std::filesystem::current_path();
+    const std::string name = here.filename().string();
+    CHECK(truth.of(picture("1.png")) == name);
+    CHECK(truth.of(picture("./1.png")) == name);
+    CHECK(truth.of(picture("././/1.png")) == name);
+    CHECK(truth.of(picture(here.string() + "/./1.png")) == name);
+    CHECK(truth.of(picture("../1.png")) == here.parent_path().filename().string());
 }
 
 TEST_CASE("truth: by file it is what stands after the path's last tab") {

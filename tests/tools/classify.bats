@@ -143,3 +143,120 @@ load setup
     expect_status 2 clip-classify -l dog --summary s.json -r t
     expect_status 2 clip-classify -l dog --truth missing.tsv -r t
 }
+
+@test "classify: a folder that a path does not spell has its real name" {
+    mkdir dog
+    cp "$CLIP_GOLDEN/pixels/rgb.png" dog/1.png
+    cd dog
+    expect_status 0 clip-classify -l dog,cat --truth folder ./1.png 1.png ../dog/./1.png
+    [ "$(grep -c '"truth":"dog"}$' out)" -eq 3 ]
+}
+
+@test "classify: vectors of another layer are no labels, and no inputs" {
+    cp "$CLIP_GOLDEN/pixels/rgb.png" a.png
+    expect_status 0 clip-embed --layer penultimate --text -o pc.h5 dog cat
+    expect_status 2 clip-classify --classifier pc.h5 a.png
+    grep -q 'pc\.h5.*penultimate' err
+    [ ! -s out ]
+    expect_status 2 clip-classify -l dog,cat pc.h5
+    grep -q 'pc\.h5.*penultimate' err
+    [ ! -s out ]
+    expect_status 2 clip-classify -l dog,cat - <pc.h5
+    # The same with the layer named that it is by default.
+    expect_status 0 clip-embed --layer projected --text -o c.h5 dog cat
+    expect_status 0 clip-classify --classifier c.h5 a.png
+    expect_status 0 clip-classify -l dog,cat c.h5
+}
+
+@test "classify: the name of -o decides the format" {
+    cp "$CLIP_GOLDEN/pixels/rgb.png" a.png
+    expect_status 0 clip-classify -l dog,cat a.png
+    mv out want.json
+    expect_status 0 clip-classify -f tsv -l dog,cat a.png
+    mv out want
+    for name in cc.tsv CC.TSV; do
+        expect_status 0 clip-classify -l dog,cat -o $name a.png
+        cmp want $name
+    done
+    expect_status 0 clip-classify -f tsv -l dog,cat -o cc.txt a.png
+    cmp want cc.txt
+    for name in cc.jsonl cc.ndjson cc cc.txt; do
+        expect_status 0 clip-classify -l dog,cat -o $name a.png
+        cmp want.json $name
+    done
+    expect_status 2 clip-classify -f jsonl -l dog,cat -o x.tsv a.png
+    expect_status 2 clip-classify -f tsv -l dog,cat -o x.jsonl a.png
+    for name in x.h5 x.hdf5 x.npy x.csv x.jpg x.PNG; do
+        expect_status 2 clip-classify -l dog,cat -o $name a.png
+        grep -q "$name" err
+    done
+    # A picture that was meant as an input stays.
+    expect_status 2 clip-classify -l dog,cat -o a.png
+    cmp a.png "$CLIP_GOLDEN/pixels/rgb.png"
+    [ -z "$(find . -name 'x.*')" ]
+}
+
+@test "classify: a file of templates without templates is refused" {
+    cp "$CLIP_GOLDEN/pixels/rgb.png" a.png
+    expect_status 2 clip-classify -l dog --templates /dev/null a.png
+    grep -q '/dev/null holds no templates' err
+}
+
+@test "classify: standard input is read once" {
+    cp "$CLIP_GOLDEN/pixels/rgb.png" a.png
+    echo dog >labels
+    for option in --labels --truth --templates; do
+        expect_status 2 clip-classify -l cat $option - <labels
+        grep -q "standard input.*$option" err
+        expect_status 2 clip-classify -l cat $option - a.png - <labels
+    done
+    expect_status 2 clip-classify --classifier - <labels
+    expect_status 2 clip-classify --labels - --templates - a.png <labels
+    expect_status 0 clip-classify --labels - a.png <labels
+}
+
+@test "classify: two outputs are two files" {
+    mkdir dog
+    cp "$CLIP_GOLDEN/pixels/rgb.png" dog/a.png
+    same() {
+        expect_status 2 clip-classify -l dog --truth folder "$@" dog/a.png
+        grep -q 'both want it' err
+        [ ! -e x ] && [ ! -e x.jsonl ]
+    }
+    same -o x --summary x
+    same -o x --errors dog/../x
+    same -o x --save-classifier "$PWD/x"
+    same --summary x --errors ./x
+    ln -s x link
+    same --errors link --save-classifier x
+    same --summary -
+    expect_status 0 clip-classify -l dog --truth folder -o x --summary y --errors z \
+        --save-classifier c.h5 dog/a.png
+    expect_status 0 clip-classify -l dog --truth folder -o x --summary - dog/a.png
+    expect_status 0 clip-classify -l dog --truth folder -o /dev/null --summary /dev/null dog/a.png
+}
+
+@test "classify: what was finished before two models met is written out" {
+    cp "$CLIP_GOLDEN/pixels/rgb.png" a.png
+    expect_status 0 clip-embed --text a b c d e
+    mv out list
+    sed -n 's/"model":"[^"]*"/"model":"other@000000000000"/;1p' list >>list
+    sed -n 1p list >>list
+    expect_status 0 clip-classify -l dog,cat < <(head -n 5 list)
+    mv out want
+    for batch in 1 2 4 100; do
+        expect_status 2 clip-classify -b $batch -l dog,cat <list
+        grep -q 'two models' err
+        cmp want out
+    done
+    # A file is not replaced by a part.
+    echo old >x
+    expect_status 2 clip-classify -l dog,cat -o x <list
+    cmp want x.part
+    [ "$(cat x)" = old ]
+    # Pictures that the classifier's model is not the model of come after embeddings of it.
+    expect_status 0 clip-classify -l dog,cat --save-classifier c.h5 a.png
+    { head -n 5 list && echo a.png; } >mixed
+    expect_status 2 clip-classify -m "$CLIP_GOLDEN/micro-gelu-hf-sharded" --classifier c.h5 <mixed
+    cmp want out
+}
