@@ -53,7 +53,7 @@ void define(CLI::App& app, app::ClassifyOptions& options, cli::CommonOptions& co
 
     cli::add_output_option(app, options.output);
     cli::add_text(app, "-f,--format", options.format, "jsonl|tsv",
-                  "how records are written where FILE's name does not say it (default: jsonl)",
+                  "format where FILE's name does not say it (default: jsonl)",
                   "FILE decides when it ends in .jsonl or .tsv. A line of tsv is the input, then "
                   "label and score of each place. In inputs and "
                   "labels, tab, line breaks and backslash are written as \\t, \\n, \\r and \\\\.")
