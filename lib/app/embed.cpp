@@ -32,12 +32,18 @@ DType parse_store(const std::string& text) {
 }
 
 /// Everything besides the model that a vector depends on: rows that differ in it are never mixed.
-std::string settings_text(const EmbedOptions& options, const ModelConfig& config) {
+std::string settings_text(const EmbedOptions& options, std::string_view activation) {
     return concat("layer=", options.layer, " crop=", options.pictures.crop,
                   " orientation=", options.pictures.orientation,
                   " grey16=", options.pictures.grey16,
                   " precision=", dtype_name(parse_precision(options.model.precision)),
-                  " activation=", activation_name(config.text.activation));
+                  " activation=", activation);
+}
+
+/// The same of a run without options. What the checkpoint says of the activation is not known here
+/// where an option replaced it.
+std::string default_settings_text(const EmbedOptions& options, std::string_view activation) {
+    return settings_text({}, options.model.activation.empty() ? activation : "checkpoint");
 }
 
 /// Why a vector cannot be stored; nothing where it can.
@@ -110,6 +116,21 @@ class EmbedRun {
     std::vector<Encoded> encoded_;
 };
 
+/// Calls `action`; where it fails, the message goes on with what is not lost by that.
+template <typename Action>
+void say_what_is_kept(const EmbeddingOutput& output, const Action& action) {
+    try {
+        action();
+    } catch (const io::ClosedPipe&) {
+        throw;
+    } catch (const Error& error) {
+        const std::string kept = output.kept_message();
+        if (kept.empty())
+            throw;
+        throw Error(error.code(), concat(error.what(), "; ", kept), error.where());
+    }
+}
+
 } // namespace
 
 EmbedSummary embed(const EmbedOptions& options, const Environment& environment,
@@ -118,6 +139,7 @@ EmbedSummary embed(const EmbedOptions& options, const Environment& environment,
     const Layer layer = parse_layer(options.layer);
     const DType store = parse_store(options.store);
     const io::EmbeddingFormat format = choose_format(options.output, options.format);
+    check_outputs(options.output, options.errors);
     const Shard shard = parse_shard(options.shard, environment);
     if (options.normalize && options.no_normalize)
         fail(ErrorCode::invalid_argument, "--normalize and --no-normalize exclude each other");
@@ -128,14 +150,16 @@ EmbedSummary embed(const EmbedOptions& options, const Environment& environment,
     ModelSession session(options.model, environment, machine, reporter);
     Encoder encoder(session, reporter,
                     {.pictures = options.pictures, .layer = layer, .normalize = normalize});
+    const std::string_view activation = activation_name(session.model().config().text.activation);
     const io::EmbeddingHeader header{.model = session.model().id(),
                                      .normalized = normalize,
                                      .logit_scale = session.model().logit_scale(),
                                      .dim = encoder.dim(options.texts),
                                      .store = store,
                                      .tool = environment.program,
-                                     .settings = settings_text(options, session.model().config())};
-    EmbeddingOutput output(options.output, format, header, options.resume);
+                                     .settings = settings_text(options, activation)};
+    EmbeddingOutput output(options.output, format, header, options.resume,
+                           default_settings_text(options, activation));
     FailureLog failures(reporter, options.errors);
     InputSource source({.operands = options.inputs,
                         .null_separated = options.null_separated,
@@ -149,13 +173,15 @@ EmbedSummary embed(const EmbedOptions& options, const Environment& environment,
     EmbedRun run(encoder, output, failures, header);
     const std::size_t batch_size =
         options.batch_size > 0 ? options.batch_size : encoder.batch_size(options.texts);
-    for_each_batch(source, batch_size, reporter.stop(), [&](std::vector<Input>& batch) {
-        const std::uint64_t known = run.process(batch);
-        summary.reused += known;
-        reporter.progress(batch.size(), known, source.total());
+    say_what_is_kept(output, [&] {
+        for_each_batch(source, batch_size, reporter.stop(), [&](std::vector<Input>& batch) {
+            const std::uint64_t known = run.process(batch);
+            summary.reused += known;
+            reporter.progress(batch.size(), known, source.total());
+        });
+        reporter.progress_end();
+        failures.close();
     });
-    reporter.progress_end();
-    failures.close();
     summary.rows = output.rows();
     summary.failed = failures.count();
     summary.interrupted = reporter.stop().load();
@@ -164,7 +190,19 @@ EmbedSummary embed(const EmbedOptions& options, const Environment& environment,
             reporter.warning("", message);
         return summary;
     }
-    output.finish();
+    if (output.would_only_remove()) {
+        constexpr std::string_view kNothing = "no input gave a row; the file is left as it was";
+        if (summary.failed == 0)
+            fail(ErrorCode::invalid_argument, concat(options.output, ": ", kNothing));
+        reporter.error(options.output, kNothing);
+        return summary;
+    }
+    say_what_is_kept(output, [&] { output.finish(); });
+    if (const std::uint64_t unused = output.unused(); unused > 0)
+        reporter.warning(options.output,
+                         concat(unused, unused == 1 ? " row" : " rows", " of the earlier run ",
+                                unused == 1 ? "is" : "are", " not among these inputs and ",
+                                unused == 1 ? "is" : "are", " left out"));
     if (summary.reused > 0)
         reporter.note(concat(summary.reused, " of ", summary.rows, " rows were there already"));
     if (summary.failed > 0)

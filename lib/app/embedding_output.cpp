@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: MIT
 #include "app/embedding_output.hpp"
 
+#include <filesystem>
+
 #include <unistd.h>
 
 #include "base/concat.hpp"
+#include "data/image_decode.hpp"
 #include "io/atomic_file.hpp"
 
 namespace clip::app {
 
-io::EmbeddingFormat choose_format(const std::string& path, const std::string& format) {
-    io::EmbeddingFormat chosen = io::EmbeddingFormat::jsonl;
-    if (io::embedding_format_of(path, chosen) || format.empty() || format == "jsonl")
-        return chosen;
+namespace {
+
+bool is_standard_output(const std::string& path) {
+    return path.empty() || path == "-";
+}
+
+io::EmbeddingFormat parse_format(const std::string& format) {
+    if (format.empty() || format == "jsonl")
+        return io::EmbeddingFormat::jsonl;
     if (format == "h5")
         return io::EmbeddingFormat::h5;
     if (format == "npy")
@@ -20,10 +28,45 @@ io::EmbeddingFormat choose_format(const std::string& path, const std::string& fo
          concat("read --format: got '", format, "', want jsonl, h5 or npy"));
 }
 
+/// One spelling for all names of a file, also of one that is not there yet.
+std::filesystem::path canonical(const std::string& path) {
+    std::error_code ignored;
+    const std::filesystem::path absolute = std::filesystem::absolute(io::resolve_links(path));
+    const std::filesystem::path out = std::filesystem::weakly_canonical(absolute, ignored);
+    return ignored ? absolute : out;
+}
+
+} // namespace
+
+io::EmbeddingFormat choose_format(const std::string& path, const std::string& format) {
+    const io::EmbeddingFormat wanted = parse_format(format);
+    io::EmbeddingFormat named = wanted;
+    if (io::embedding_format_of(path, named) && named != wanted && !format.empty())
+        fail(ErrorCode::invalid_argument,
+             concat(path, ": its name says another format than --format ", format));
+    return named;
+}
+
+void check_outputs(const std::string& path, const std::string& errors) {
+    const bool to_file = !is_standard_output(path) && !io::is_stream_target(path);
+    const bool errors_to_file = !errors.empty() && !io::is_stream_target(errors);
+    if (to_file && looks_like_picture(path))
+        fail(ErrorCode::invalid_argument, concat(path, ": output named like a picture"));
+    if (errors_to_file && looks_like_picture(errors))
+        fail(ErrorCode::invalid_argument, concat(errors, ": --errors named like a picture"));
+    if (!to_file || !errors_to_file)
+        return;
+    const std::filesystem::path target = canonical(path), log = canonical(errors);
+    if (log == target || log == target.string() + ".part")
+        fail(ErrorCode::invalid_argument,
+             concat(errors, ": --errors cannot be the file that rows are written to"));
+}
+
 EmbeddingOutput::EmbeddingOutput(const std::string& path, io::EmbeddingFormat format,
-                                 const io::EmbeddingHeader& header, bool resume)
+                                 const io::EmbeddingHeader& header, bool resume,
+                                 const std::string& default_settings)
     : path_(path) {
-    const bool standard = path.empty() || path == "-";
+    const bool standard = is_standard_output(path);
     if (resume && (standard || io::is_stream_target(path)))
         fail(ErrorCode::invalid_argument, "--resume needs a file: give it with -o FILE");
     if (standard) {
@@ -36,7 +79,11 @@ EmbeddingOutput::EmbeddingOutput(const std::string& path, io::EmbeddingFormat fo
         writer_ = io::create_embedding_file(path, format, header);
     } else {
         journal_ = std::make_unique<io::EmbeddingJournal>(
-            io::JournalOptions{.path = path, .format = format, .header = header, .resume = resume});
+            io::JournalOptions{.path = path,
+                               .format = format,
+                               .header = header,
+                               .resume = resume,
+                               .default_settings = default_settings});
     }
 }
 
@@ -71,14 +118,22 @@ void EmbeddingOutput::finish() {
         writer_->finish();
 }
 
+std::string EmbeddingOutput::kept_message() const {
+    const std::uint64_t kept = journal_ ? journal_->kept() : 0;
+    if (kept == 0)
+        return {};
+    return concat(kept, kept == 1 ? " row is" : " rows are", " kept in ", path_,
+                  ".part; the same command with --resume goes on from there");
+}
+
 std::string EmbeddingOutput::stop() {
     if (!journal_) {
         writer_->finish();
         return {};
     }
     journal_->flush();
-    return concat("interrupted: ", rows_, " rows are kept in ", path_,
-                  ".part; the same command with --resume goes on from there");
+    const std::string kept = kept_message();
+    return kept.empty() ? "interrupted before a new row was finished" : "interrupted: " + kept;
 }
 
 } // namespace clip::app

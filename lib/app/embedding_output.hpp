@@ -14,8 +14,12 @@
 namespace clip::app {
 
 /// The format that a file's name ends in, else the one of --format (JSON lines where that is
-/// empty). Errors: invalid_argument (an unknown format).
+/// empty). Errors: invalid_argument (an unknown format, or another one than the name says).
 io::EmbeddingFormat choose_format(const std::string& path, const std::string& format);
+
+/// Refuses what would cost data: an output named like a picture, and --errors into the output or
+/// its FILE.part. Streams can be anything. Errors: invalid_argument.
+void check_outputs(const std::string& path, const std::string& errors);
 
 /// Where the rows of a run go: through a journal to a file, or straight to a stream.
 class EmbeddingOutput {
@@ -23,8 +27,10 @@ class EmbeddingOutput {
     /// `path` empty or "-" is standard output.
     /// Errors: invalid_argument (binary data to a terminal, --resume without a file), and those of
     /// EmbeddingJournal and create_embedding_file.
+    /// `default_settings`: as JournalOptions.
     EmbeddingOutput(const std::string& path, io::EmbeddingFormat format,
-                    const io::EmbeddingHeader& header, bool resume);
+                    const io::EmbeddingHeader& header, bool resume,
+                    const std::string& default_settings);
 
     /// The row that an earlier run has for this item.
     std::optional<io::KnownRow> known(std::string_view item, bool is_text);
@@ -35,6 +41,13 @@ class EmbeddingOutput {
     void flush();
     /// Completes the output.
     void finish();
+    /// Whether finish() would put nothing in the place of rows that are there.
+    bool would_only_remove() const { return journal_ && journal_->would_only_remove(); }
+    /// Rows of an earlier run that no input asked for.
+    std::uint64_t unused() const { return journal_ ? journal_->unused() : 0; }
+    /// "12 rows are kept in FILE.part; the same command with --resume goes on from there"; empty
+    /// where none are.
+    std::string kept_message() const;
     /// Ends after an interruption: a stream is completed with the rows so far; of a file they are
     /// kept for --resume. Returns a message for the user, may be empty.
     std::string stop();

@@ -5,11 +5,10 @@
 #include <cerrno>
 #include <charconv>
 #include <climits>
-#include <random>
 #include <string_view>
 
-#include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,7 +19,6 @@ namespace clip::io {
 
 namespace {
 
-constexpr std::size_t kRandomLength = 6;
 constexpr std::string_view kSuffix = ".tmp";
 
 /// "dir/" or "" in front of the last component.
@@ -29,20 +27,60 @@ std::string folder_of(const std::string& path) {
     return slash == std::string::npos ? std::string() : path.substr(0, slash + 1);
 }
 
-/// ".FILE." cut so that the whole name stays within what a folder can hold.
-std::string temporary_prefix(const std::string& path) {
+/// ".FILE.tmp", with FILE cut so that the name stays within what a folder can hold. It is always
+/// the same, so that two writers of one FILE meet, and a killed one litters at most once.
+std::string temporary_name(const std::string& path) {
     const std::string base = path.substr(folder_of(path).size());
-    return concat(".", base.substr(0, NAME_MAX - kRandomLength - kSuffix.size() - 2), ".");
+    return concat(folder_of(path), ".", base.substr(0, NAME_MAX - kSuffix.size() - 1), kSuffix);
 }
 
-std::string random_name() {
-    constexpr std::string_view kLetters =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-    std::random_device source;
-    std::string out;
-    for (std::size_t i = 0; i < kRandomLength; ++i)
-        out += kLetters[source() % kLetters.size()];
-    return out;
+/// Whether `path` still stands for the file behind `fd`.
+bool names(const std::string& path, int fd) {
+    struct stat ours {
+    }, named{};
+    return ::fstat(fd, &ours) == 0 && ::lstat(path.c_str(), &named) == 0 &&
+           ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+}
+
+/// Locks a file for as long as it is open. Closes it and fails where another run holds it.
+void lock(int fd, const std::string& name) {
+    int locked = -1;
+    do
+        locked = ::flock(fd, LOCK_EX | LOCK_NB);
+    while (locked != 0 && errno == EINTR);
+    if (locked == 0)
+        return;
+    const int error = errno;
+    ::close(fd);
+    if (error == EWOULDBLOCK)
+        fail(ErrorCode::io_failure, concat("write ", name, ": another run is writing this file"));
+    fail_errno(concat("lock ", name), error);
+}
+
+/// A new, empty and locked file. One of that name that nobody holds is what a killed run left, and
+/// is removed under its own lock; a lock on what was renamed or removed meanwhile is worth nothing.
+int create_locked(const std::string& temporary, const std::string& name) {
+    while (true) {
+        int fd = ::open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        const bool left_over = fd < 0 && errno == EEXIST;
+        if (left_over)
+            fd = ::open(temporary.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        if (fd < 0 && left_over && errno == ENOENT)
+            continue;
+        if (fd < 0)
+            fail_errno(left_over ? concat("open ", temporary) : concat("write ", name), errno);
+        lock(fd, name);
+        if (names(temporary, fd)) {
+            if (!left_over)
+                return fd;
+            if (::unlink(temporary.c_str()) != 0) {
+                const int error = errno;
+                ::close(fd);
+                fail_errno(concat("remove ", temporary), error);
+            }
+        }
+        ::close(fd);
+    }
 }
 
 /// The descriptor that /dev/stdout, /dev/fd/N and their like stand for, or -1. Opening these by
@@ -112,16 +150,8 @@ AtomicFile::AtomicFile(const std::string& path) : name_(path) {
         fail_errno(concat("write ", path), EISDIR);
     if (exists && ::access(target_.c_str(), W_OK) != 0)
         fail_errno(concat("write ", path), errno);
-    const std::string prefix = folder_of(target_) + temporary_prefix(target_);
-    do {
-        temporary_ = concat(prefix, random_name(), kSuffix);
-        fd_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    } while (fd_ < 0 && errno == EEXIST);
-    if (fd_ < 0) {
-        const int error = errno;
-        temporary_.clear();
-        fail_errno(concat("write ", path), error);
-    }
+    temporary_ = temporary_name(target_);
+    fd_ = create_locked(temporary_, path);
     if (exists) {
         // The owner can be kept by root only, and a mode that cannot be kept is no reason to stop.
         if (::fchown(fd_, info.st_uid, info.st_gid) == 0 || info.st_uid == ::geteuid())
@@ -130,10 +160,12 @@ AtomicFile::AtomicFile(const std::string& path) : name_(path) {
 }
 
 AtomicFile::~AtomicFile() {
-    if (fd_ >= 0)
-        ::close(fd_);
-    if (!temporary_.empty())
+    if (fd_ < 0)
+        return;
+    // Before the lock goes, and never what another run has begun under this name since.
+    if (!is_stream() && names(temporary_, fd_))
         ::unlink(temporary_.c_str());
+    ::close(fd_);
 }
 
 void AtomicFile::commit() {
@@ -141,32 +173,15 @@ void AtomicFile::commit() {
     // A pipe or a terminal cannot be synced and says EINVAL; nothing is lost by that.
     if (!is_stream() && ::fsync(fd_) != 0)
         fail_errno(concat("write ", name_), errno);
+    // Renamed before it is closed: with the lock gone, the name would be anybody's.
+    if (!is_stream() && ::rename(temporary_.c_str(), target_.c_str()) != 0)
+        fail_errno(concat("write ", name_), errno);
     const int fd = fd_;
     fd_ = -1;
     if (::close(fd) != 0 && errno != EINTR)
         fail_errno(concat("close ", name_), errno);
-    if (is_stream())
-        return;
-    if (::rename(temporary_.c_str(), target_.c_str()) != 0)
-        fail_errno(concat("write ", name_), errno);
-    temporary_.clear();
-    sync_folder(folder_of(target_));
-}
-
-void AtomicFile::remove_leftovers(const std::string& path) {
-    const std::string target = resolve_links(path);
-    const std::string folder = folder_of(target);
-    const std::string prefix = temporary_prefix(target);
-    DIR* listing = ::opendir(folder.empty() ? "." : folder.c_str());
-    if (listing == nullptr)
-        return;
-    while (const dirent* entry = ::readdir(listing)) {
-        const std::string_view name = entry->d_name;
-        if (name.size() == prefix.size() + kRandomLength + kSuffix.size() &&
-            name.starts_with(prefix) && name.ends_with(kSuffix))
-            ::unlink((folder + std::string(name)).c_str());
-    }
-    ::closedir(listing);
+    if (!is_stream())
+        sync_folder(folder_of(target_));
 }
 
 } // namespace clip::io

@@ -15,12 +15,14 @@ bool is_stream_target(const std::string& path);
 
 /// A file that comes to be under its name all at once.
 ///
-/// Writes go to `.FILE.XXXXXX.tmp` in the same folder; commit() makes them durable and renames.
-/// Without commit() nothing of it stays. A FILE that is there keeps its mode, and a symbolic link
+/// Writes go to `.FILE.tmp` in the same folder, which is locked while this lives; commit() makes
+/// them durable and renames. Without commit() nothing of it stays; what a killed run left behind is
+/// taken away by the next one. A FILE that is there keeps its mode, and a symbolic link
 /// stays a link. A stream target is opened and written directly.
 class AtomicFile {
   public:
-    /// Errors: not_found, io_failure (no such folder, a folder of that name, no permission).
+    /// Errors: not_found, io_failure (no such folder, a folder of that name, no permission, another
+    /// run is writing it).
     explicit AtomicFile(const std::string& path);
     ~AtomicFile();
     AtomicFile(const AtomicFile&) = delete;
@@ -35,9 +37,6 @@ class AtomicFile {
 
     /// Syncs, closes, renames. Errors: io_failure (and then FILE is as it was).
     void commit();
-
-    /// Removes what killed runs left behind for `path`. Only when no other run can be writing it.
-    static void remove_leftovers(const std::string& path);
 
   private:
     std::string name_;

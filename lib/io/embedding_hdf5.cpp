@@ -33,6 +33,17 @@ void write_text_attribute(hid_t file, const char* name, const std::string& value
     write_attribute(file, name, type.get(), type.get(), &text, what);
 }
 
+Hdf5Handle create_file(const std::string& path, const std::string& what) {
+    const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+#if H5_VERSION_GE(1, 10, 7)
+    // AtomicFile holds the lock on this file, which HDF5 would take for another program's.
+    if (H5Pset_file_locking(access.get(), false, true) < 0)
+        fail_hdf5(ErrorCode::internal, what);
+#endif
+    return hdf5_check(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), H5Fclose,
+                      ErrorCode::io_failure, what);
+}
+
 } // namespace
 
 struct EmbeddingHdf5::State {
@@ -148,10 +159,7 @@ EmbeddingHdf5::EmbeddingHdf5(const std::string& path, const std::string& name,
     State& state = *state_;
     state.what = "write " + name;
     state.header = header;
-    state.file = path.empty()
-                     ? state.image.create(state.what)
-                     : hdf5_check(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT),
-                                  H5Fclose, ErrorCode::io_failure, state.what);
+    state.file = path.empty() ? state.image.create(state.what) : create_file(path, state.what);
     state.half_type = hdf5_half_type();
     state.string_type = hdf5_string_type();
     const hid_t file = state.file.get();
@@ -199,12 +207,11 @@ void EmbeddingHdf5::close(OutputStream* out) {
     bool closed = true;
     for (Hdf5Handle* dataset : {&state.embedding, &state.item, &state.kind, &state.extra})
         closed = dataset->reset() && closed;
-    closed = closed && H5Fflush(state.file.get(), H5F_SCOPE_LOCAL) >= 0;
     if (!closed)
         fail_hdf5(ErrorCode::io_failure, state.what);
     if (out != nullptr)
-        out->write(state.image.bytes(state.file));
-    if (!state.file.reset())
+        out->write(state.image.close(state.file, state.what));
+    else if (H5Fflush(state.file.get(), H5F_SCOPE_LOCAL) < 0 || !state.file.reset())
         fail_hdf5(ErrorCode::io_failure, state.what);
 }
 

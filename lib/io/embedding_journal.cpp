@@ -2,7 +2,8 @@
 #include "io/embedding_journal.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <iterator>
+#include <sstream>
 #include <unordered_map>
 #include <vector>
 
@@ -11,6 +12,7 @@
 
 #include "base/concat.hpp"
 #include "io/atomic_file.hpp"
+#include "io/embedding_reader.hpp"
 #include "io/finished_rows.hpp"
 #include "io/journal_file.hpp"
 
@@ -21,6 +23,7 @@ namespace {
 constexpr std::uint64_t kInFile = std::uint64_t{1} << 63; // a place in FILE, not in FILE.part
 constexpr std::uint64_t kStoredExtra = ~std::uint64_t{0}; // the keys beside the values
 constexpr std::uint64_t kEmptyExtra = kStoredExtra - 1;   // none
+constexpr off_t kNpyHeaderBytes = 128;                    // of an array without rows
 constexpr std::size_t kFlushBytes = std::size_t{4} << 20;
 
 struct StringHash {
@@ -43,23 +46,67 @@ struct Planned {
     std::uint64_t extra = kStoredExtra;
 };
 
-std::string describe(const EmbeddingHeader& header) {
-    return concat("model ", header.model, ", ", header.dim, " values, ", dtype_name(header.store),
-                  header.normalized ? ", normalized" : ", not normalized",
-                  header.settings.empty() ? std::string() : concat(", ", header.settings));
+std::vector<std::string> words_of(const std::string& text) {
+    std::istringstream in(text);
+    return {std::istream_iterator<std::string>(in), {}};
 }
 
-/// Refuses to mix rows that were made otherwise. A header of a file that knows no settings (made
-/// by another program, or JSON lines) is not asked for them.
-void check_same(const std::string& name, const EmbeddingHeader& there,
-                const EmbeddingHeader& ours) {
-    const bool same = there.model == ours.model && there.dim == ours.dim &&
-                      there.store == ours.store && there.normalized == ours.normalized &&
-                      (there.settings.empty() || there.settings == ours.settings);
-    if (!same)
+/// The words of `a` that `b` does not have: "crop=none layer=penultimate".
+std::string missing_words(const std::string& a, const std::string& b) {
+    const std::vector<std::string> others = words_of(b);
+    std::string out;
+    for (const std::string& word : words_of(a))
+        if (std::find(others.begin(), others.end(), word) == others.end())
+            out += (out.empty() ? "" : " ") + word;
+    return out.empty() ? "nothing" : out;
+}
+
+/// Refuses to mix rows that were made otherwise. JSON lines, and files of other programs, do not
+/// record settings; theirs are taken to be the default ones.
+void check_same(const std::string& name, const EmbeddingHeader& there, const JournalOptions& run,
+                std::string_view way_out) {
+    const EmbeddingHeader& ours = run.header;
+    std::string differing;
+    const auto compare = [&differing](const auto& theirs, const auto& mine,
+                                      std::string_view what = "") {
+        if (theirs != mine)
+            differing += concat(differing.empty() ? "" : "; ", theirs, what, " (this run: ", mine,
+                                what, ")");
+    };
+    const auto shape = [](const EmbeddingHeader& header) -> std::string_view {
+        return header.normalized ? "normalized" : "not normalized";
+    };
+    compare(there.model, ours.model);
+    compare(there.dim, ours.dim, " values");
+    compare(dtype_name(there.store), dtype_name(ours.store));
+    compare(shape(there), shape(ours));
+    if (!there.settings.empty() && there.settings != ours.settings)
+        compare(missing_words(there.settings, ours.settings),
+                missing_words(ours.settings, there.settings));
+    if (!differing.empty())
         fail(ErrorCode::version_mismatch,
-             concat("resume ", name, ": it was made with another model or other settings (",
-                    describe(there), "; this run: ", describe(ours), ")"));
+             concat("resume ", name, ": its rows were made with ", differing, "; ", way_out));
+    if (there.settings.empty() && ours.settings != run.default_settings)
+        fail(ErrorCode::version_mismatch,
+             concat("resume ", name,
+                    ": it does not record how its rows were made, and this run has ",
+                    missing_words(ours.settings, run.default_settings),
+                    " (default: ", missing_words(run.default_settings, ours.settings),
+                    "); run without --resume, or keep rows in HDF5"));
+}
+
+/// Whether FILE holds rows; what cannot be read may be anything, and counts.
+bool holds_rows(const std::string& path, EmbeddingFormat format) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0 || info.st_size == 0)
+        return false;
+    if (format == EmbeddingFormat::npy)
+        return info.st_size > kNpyHeaderBytes;
+    try {
+        return format != EmbeddingFormat::h5 || EmbeddingReader::open(path).rows() > 0;
+    } catch (const Error&) {
+        return true;
+    }
 }
 
 } // namespace
@@ -93,7 +140,8 @@ void EmbeddingJournal::State::index_finished() {
         return;
     finished = open_finished_rows(options.path, options.format, options.header);
     if (finished->rows() > 0)
-        check_same(options.path, finished->header(), options.header);
+        check_same(options.path, finished->header(), options,
+                   "run without --resume to make it anew");
     finished->visit([this](std::uint64_t place, std::string_view item, bool is_text) {
         remember(item, is_text, place | kInFile);
     });
@@ -105,7 +153,7 @@ void EmbeddingJournal::State::open_part() {
         part.start(options.header);
         return;
     }
-    check_same(target + ".part", there, options.header);
+    check_same(target + ".part", there, options, "remove it, or run without --resume");
     dropped = part.scan(there, [this](std::uint64_t offset, std::string_view item, bool is_text) {
         remember(item, is_text, offset);
     });
@@ -127,7 +175,6 @@ EmbeddingJournal::EmbeddingJournal(const JournalOptions& options) {
     // A folder that refuses FILE itself is better known now than after hours.
     { const AtomicFile probe(options.path); }
     state_ = std::make_unique<State>(options);
-    AtomicFile::remove_leftovers(options.path);
     if (options.resume)
         state_->index_finished();
     state_->open_part();
@@ -191,6 +238,13 @@ std::uint64_t EmbeddingJournal::known() const {
 }
 std::uint64_t EmbeddingJournal::unused() const {
     return known() - state_->used;
+}
+bool EmbeddingJournal::would_only_remove() const {
+    const JournalOptions& options = state_->options;
+    return state_->plan.empty() && (known() > 0 || holds_rows(options.path, options.format));
+}
+std::uint64_t EmbeddingJournal::kept() const {
+    return state_->part.rows();
 }
 std::uint64_t EmbeddingJournal::dropped_bytes() const {
     return state_->dropped;

@@ -24,6 +24,9 @@ struct JournalOptions {
     EmbeddingFormat format = EmbeddingFormat::h5;
     EmbeddingHeader header;
     bool resume = false;
+    /// What `header.settings` is where no option was given. A FILE that does not record its
+    /// settings is taken from only by a run with these.
+    std::string default_settings;
 };
 
 /// A row of an earlier run.
@@ -42,7 +45,8 @@ class EmbeddingJournal {
     /// those of FILE are known: FILE as .h5 or .jsonl (an .npy holds no items). Rows of FILE.part
     /// win.
     ///
-    /// Errors: version_mismatch (rows of another model, settings, precision or width: names both),
+    /// Errors: version_mismatch (rows of another model, settings, precision or width: names what
+    /// differs; rows of unknown settings, where this run's are not the default),
     /// io_failure (another run is writing FILE; no permission; disk full), not_found (no folder),
     /// bad_format (FILE or FILE.part is not what it should be).
     explicit EmbeddingJournal(const JournalOptions& options);
@@ -72,6 +76,11 @@ class EmbeddingJournal {
     std::uint64_t known() const;
     /// Known items that lookup() was not asked for. After finish() they are gone.
     std::uint64_t unused() const;
+    /// Whether this run has no row, and finish() would take away rows of an earlier one (or a FILE
+    /// that is something else).
+    bool would_only_remove() const;
+    /// Rows in FILE.part that stay there when this goes without finish(), or after it failed.
+    std::uint64_t kept() const;
     /// Bytes at the end of FILE.part that a kill had left half-written, now dropped.
     std::uint64_t dropped_bytes() const;
 

@@ -71,15 +71,17 @@ class JsonlRows : public FinishedRows {
         LineReader lines(fd_, path);
         std::string_view line;
         std::uint64_t at = 0;
-        bool all_unit = true, none_unit = true;
+        bool all_unit = true, none_unit = true, all_half = true;
         while (lines.next(line)) {
             const std::uint64_t start = at;
             at += line.size() + 1;
             InputRecord record = parse(line, lines.where());
             take_header(record, lines.where());
             double length = 0;
-            for (const float value : record.embedding)
+            for (const float value : record.embedding) {
                 length += static_cast<double>(value) * static_cast<double>(value);
+                all_half = all_half && static_cast<float>(Half(value)) == value;
+            }
             // float16 rows are off by up to 2^-11.
             (std::abs(length - 1) < 4e-3 ? none_unit : all_unit) = false;
             places_.push_back({start, std::move(record.item), record.item_is_text});
@@ -87,6 +89,8 @@ class JsonlRows : public FinishedRows {
         // Where rows are of both kinds nothing can be said, and what this run does is assumed.
         if (all_unit != none_unit)
             header_.normalized = all_unit;
+        header_.store = all_half ? DType::f16 : DType::f32;
+        header_.settings.clear();
     }
     ~JsonlRows() override { ::close(fd_); }
 

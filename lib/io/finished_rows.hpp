@@ -30,7 +30,8 @@ class FinishedRows {
 };
 
 /// Opens FILE as .h5 or .jsonl. JSON lines say little of how they were made: width and model are
-/// read from them, whether rows are normalized is measured, the rest is taken from `ours`.
+/// read from them, whether rows are normalized or float16 is measured, settings are left
+/// empty, and the rest is taken from `ours`.
 /// Errors: bad_format, version_mismatch (rows of two models in one file), io_failure.
 std::unique_ptr<FinishedRows> open_finished_rows(const std::string& path, EmbeddingFormat format,
                                                  const EmbeddingHeader& ours);

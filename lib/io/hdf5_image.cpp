@@ -107,10 +107,12 @@ Hdf5Handle Hdf5Image::create(const std::string& what) {
                       ErrorCode::io_failure, what);
 }
 
-std::string_view Hdf5Image::bytes(const Hdf5Handle& file) const {
-    const ssize_t size = H5Fget_file_image(file.get(), nullptr, 0);
-    if (size < 0)
-        fail_hdf5(ErrorCode::internal, "write an HDF5 file from memory");
+std::string_view Hdf5Image::close(Hdf5Handle& file, const std::string& what) {
+    const ssize_t size =
+        H5Fflush(file.get(), H5F_SCOPE_LOCAL) < 0 ? -1 : H5Fget_file_image(file.get(), nullptr, 0);
+    // Closing clears the mark "open for writing" in the superblock; the memory stays ours.
+    if (size < 0 || !file.reset())
+        fail_hdf5(ErrorCode::io_failure, what);
     return {data_, std::min(static_cast<std::size_t>(size), size_)};
 }
 

@@ -26,8 +26,9 @@ class Hdf5Image {
 
     /// A new, empty file. Errors: io_failure.
     Hdf5Handle create(const std::string& what);
-    /// The bytes of the file that create() gave, which must be flushed and is still open.
-    std::string_view bytes(const Hdf5Handle& file) const;
+    /// Closes the file that create() gave, and returns its bytes: those of a file on disk.
+    /// Errors: io_failure.
+    std::string_view close(Hdf5Handle& file, const std::string& what);
 
     /// Called by HDF5.
     void* resize(std::size_t size);

@@ -253,15 +253,15 @@ void JournalFile::start(const EmbeddingHeader& header) {
     const std::size_t start = block_.size();
     block_ += header_json(header);
     end_record(start);
+    rows_ = 0;
     flush();
-    removable_ = true;
 }
 
 std::uint64_t
 JournalFile::scan(const EmbeddingHeader& header,
                   const std::function<void(std::uint64_t, std::string_view, bool)>& visit) {
     const auto dim = static_cast<std::size_t>(header.dim);
-    removable_ = true;
+    rows_ = 0;
     while (true) {
         const std::string_view payload = payload_at(end_);
         if (payload.empty())
@@ -271,7 +271,7 @@ JournalFile::scan(const EmbeddingHeader& header,
             if (!row)
                 break;
             visit(end_, row->item, row->is_text);
-            removable_ = false;
+            ++rows_;
         } else if (payload[0] != 'X') {
             break;
         }
@@ -281,6 +281,7 @@ JournalFile::scan(const EmbeddingHeader& header,
     if (::fstat(fd_, &info) != 0 || ::ftruncate(fd_, static_cast<off_t>(end_)) != 0)
         fail_errno(concat("write ", path_), errno);
     window_.clear();
+    removable_ = rows_ == 0;
     return static_cast<std::uint64_t>(info.st_size) - end_;
 }
 
@@ -312,6 +313,7 @@ std::uint64_t JournalFile::add_row(const EmbeddingRow& row) {
     block_.append(reinterpret_cast<const char*>(row.values.data()),
                   row.values.size() * sizeof(float));
     end_record(start);
+    ++pending_rows_;
     return offset;
 }
 
@@ -337,7 +339,8 @@ void JournalFile::flush() {
         throw;
     }
     end_ += block.size();
-    removable_ = false;
+    rows_ += std::exchange(pending_rows_, 0);
+    removable_ = rows_ == 0;
 }
 
 void JournalFile::read_row(std::uint64_t offset, EmbeddingRow& row) {

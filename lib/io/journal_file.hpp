@@ -42,6 +42,8 @@ class JournalFile {
     std::uint64_t add_row(const EmbeddingRow& row);
     std::uint64_t add_extra(std::string_view extra);
     std::size_t pending_bytes() const { return block_.size(); }
+    /// Rows that are in the file, whatever happens next.
+    std::uint64_t rows() const { return rows_; }
     /// Writes the block with one call. Errors: io_failure; the file is then as it was before.
     void flush();
 
@@ -61,8 +63,10 @@ class JournalFile {
 
     std::string path_;
     int fd_ = -1;
-    std::uint64_t end_ = 0;  // of whole records on disk
-    bool removable_ = false; // holds no row, so that nothing is lost with it
+    std::uint64_t end_ = 0;          // of whole records on disk
+    std::uint64_t rows_ = 0;         // on disk
+    std::uint64_t pending_rows_ = 0; // in block_
+    bool removable_ = false;         // holds no row, so that nothing is lost with it
     std::size_t dim_ = 0;
     std::string block_;  // records not written yet
     std::string window_; // bytes of the file, from window_at_

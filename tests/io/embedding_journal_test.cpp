@@ -30,7 +30,8 @@ JournalOptions options_of(const std::string& path, EmbeddingFormat format, bool 
     return {path,
             format,
             {"tiny@0123456789ab", true, 100.0, kDim, DType::f32, "clip-embed 0.1", "crop=center"},
-            resume};
+            resume,
+            "crop=center"};
 }
 
 EmbeddingRow row_of(std::size_t index) {
@@ -278,6 +279,100 @@ TEST_CASE("journal: JSON lines say by their lengths whether they were normalized
     write_file(folder / "f", "not an embedding\n");
     CHECK(code_of([&] { EmbeddingJournal journal(options); }) == ErrorCode::bad_format);
     CHECK(folder.size() == 1);
+}
+
+TEST_CASE("journal: JSON lines record no settings, so only default ones are taken from them") {
+    const TempFolder folder;
+    JournalOptions options = options_of(folder / "f", EmbeddingFormat::jsonl, true);
+    run(options, 0, 4);
+    const std::string whole = read_file(folder / "f");
+    options.header.settings = "crop=none";
+    CHECK(message_of([&] { EmbeddingJournal journal(options); })
+              .ends_with("this run has crop=none (default: crop=center); run without --resume, or "
+                         "keep rows in HDF5"));
+    options.header.settings = "crop=center";
+    options.header.store = DType::f16; // existing rows are never rounded
+    CHECK(message_of([&] { EmbeddingJournal journal(options); }).find("f32 (this run: f16)") !=
+          std::string::npos);
+    CHECK(read_file(folder / "f") == whole);
+    CHECK(folder.size() == 1);
+    options.resume = false;
+    run(options, 0, 4);
+    options.resume = true;
+    CHECK(run(options, 0, 4) == 0);
+    options.header.store = DType::f32;
+    CHECK(code_of([&] { EmbeddingJournal journal(options); }) == ErrorCode::version_mismatch);
+}
+
+TEST_CASE("journal: what differs is all that a refusal names") {
+    const TempFolder folder;
+    JournalOptions options = options_of(folder / "f", EmbeddingFormat::h5, true);
+    options.header.settings = "layer=projected crop=center grey16=clip";
+    run(options, 0, 4, 1000, false);
+    options.header.settings = "layer=projected crop=none grey16=clip";
+    options.header.normalized = false;
+    CHECK(message_of([&] { EmbeddingJournal journal(options); }) ==
+          "resume " + (folder / "f.part") +
+              ": its rows were made with normalized (this run: not normalized); crop=center (this "
+              "run: crop=none); remove it, or run without --resume");
+}
+
+TEST_CASE("journal: a run without rows says that it would only remove those that are there") {
+    for (const EmbeddingFormat format : kFormats) {
+        const TempFolder folder;
+        for (const bool resume : {false, true}) {
+            const JournalOptions options = options_of(folder / "f", format, resume);
+            CHECK_FALSE(EmbeddingJournal(options).would_only_remove());
+            EmbeddingJournal(options).finish(); // an empty FILE
+            CHECK_FALSE(EmbeddingJournal(options).would_only_remove());
+            run(options, 0, 3);
+            CHECK(EmbeddingJournal(options).would_only_remove());
+            {
+                EmbeddingJournal journal(options);
+                journal.append(row_of(0));
+                CHECK_FALSE(journal.would_only_remove());
+            }
+            std::filesystem::remove(folder / "f");
+        }
+        const JournalOptions options = options_of(folder / "f", format, true);
+        run(options, 0, 3, 1000, false);
+        {
+            const EmbeddingJournal journal(options);
+            CHECK(journal.would_only_remove());
+            CHECK(journal.kept() == 3);
+        }
+        CHECK(std::filesystem::exists(folder / "f.part"));
+    }
+}
+
+TEST_CASE("journal: it knows how many rows are kept in FILE.part") {
+    const TempFolder folder;
+    const JournalOptions options = options_of(folder / "f", EmbeddingFormat::h5, true);
+    {
+        EmbeddingJournal journal(options);
+        journal.append(row_of(0));
+        CHECK(journal.kept() == 0);
+        journal.flush();
+        CHECK(journal.kept() == 1);
+    }
+    {
+        EmbeddingJournal journal(options);
+        CHECK(journal.kept() == 1);
+        journal.finish();
+    }
+    // Keys beside rows of FILE are nothing that a later run could use.
+    {
+        EmbeddingJournal journal(options_of(folder / "g", EmbeddingFormat::h5, false));
+        journal.append(row_of(0));
+        journal.finish();
+    }
+    {
+        EmbeddingJournal journal(options_of(folder / "g", EmbeddingFormat::h5, true));
+        journal.reuse(*journal.lookup("item 0", false), "\"new\":1");
+        journal.flush();
+        CHECK(journal.kept() == 0);
+    }
+    CHECK(folder.size() == 2);
 }
 
 TEST_CASE("journal: a stranger's FILE.part is not touched") {

@@ -4,6 +4,7 @@
 #include <array>
 #include <csignal>
 #include <filesystem>
+#include <memory>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -78,7 +79,7 @@ TEST_CASE("atomic file: the old content stays until commit") {
         AtomicFile file(path);
         write_all(file.fd(), "new", path);
         CHECK(read_file(path) == "old");
-        CHECK(file.temporary_path().starts_with(folder / ".out.txt."));
+        CHECK(file.temporary_path() == folder / ".out.txt.tmp");
         CHECK(folder.size() == 2);
     }
     CHECK(folder.size() == 1);
@@ -146,14 +147,47 @@ TEST_CASE("atomic file: refuses what cannot be a file") {
     CHECK(code_of([&] { AtomicFile(folder / "file/a"); }) == ErrorCode::io_failure);
 }
 
-TEST_CASE("atomic file: names as long as a folder allows, and left-overs of killed runs") {
+TEST_CASE("atomic file: names as long as a folder allows, and what a killed run left") {
     const TempFolder folder;
     const std::string name(255, 'n');
     replace(folder / name, "x");
     CHECK(read_file(folder / name) == "x");
-    for (const char* left : {".a.h5.Ab3xYz.tmp", ".a.h5.short.tmp", ".b.h5.Ab3xYz.tmp", "a.h5"})
-        write_file(folder / left, "x");
-    AtomicFile::remove_leftovers(folder / "a.h5");
-    CHECK_FALSE(std::filesystem::exists(folder / ".a.h5.Ab3xYz.tmp"));
-    CHECK(folder.size() == 4);
+    for (const char* left : {".a.h5.tmp", ".b.h5.tmp"})
+        write_file(folder / left, "longer than what comes");
+    ::chmod((folder / ".a.h5.tmp").c_str(), 0600);
+    const mode_t saved = ::umask(022);
+    replace(folder / "a.h5", "new");
+    ::umask(saved);
+    CHECK(read_file(folder / "a.h5") == "new");
+    CHECK(mode_of(folder / "a.h5") == 0644);
+    CHECK(read_file(folder / ".b.h5.tmp") == "longer than what comes");
+    CHECK(folder.size() == 3);
+    // Neither through a link nor for ever at a pipe.
+    std::filesystem::create_symlink("a.h5", folder / ".c.h5.tmp");
+    CHECK(code_of([&] { AtomicFile(folder / "c.h5"); }) == ErrorCode::io_failure);
+    CHECK(read_file(folder / "a.h5") == "new");
+}
+
+TEST_CASE("atomic file: of two writers the second is refused, and takes nothing from the first") {
+    const TempFolder folder;
+    const std::string path = folder / "a";
+    auto first = std::make_unique<AtomicFile>(path);
+    write_all(first->fd(), "first", path);
+    std::filesystem::create_symlink("a", folder / "other-name");
+    for (const std::string& name : {path, folder / "other-name"})
+        CHECK(message_of([&] { AtomicFile second(name); }) ==
+              "write " + name + ": another run is writing this file");
+    first->commit();
+    CHECK(read_file(path) == "first");
+    // A committed one is gone for good; one whose bytes were moved away leaves the next alone.
+    AtomicFile second(path);
+    first.reset();
+    CHECK(std::filesystem::exists(second.temporary_path()));
+    std::filesystem::rename(second.temporary_path(), folder / "kept");
+    {
+        AtomicFile third(path);
+        write_all(third.fd(), "third", path);
+        third.commit();
+    }
+    CHECK(read_file(path) == "third");
 }

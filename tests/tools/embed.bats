@@ -133,6 +133,56 @@ END
     grep -q CLIP_MODEL err
 }
 
+@test "embed: outputs that would cost data are refused before anything is opened" {
+    cp "$CLIP_GOLDEN/pixels/rgb.png" a.png
+    cp a.png before.png
+    expect_status 2 clip-embed -o a.png a.png
+    grep -q '^clip-embed: a.png: output named like a picture$' err
+    expect_status 2 clip-embed --errors a.png a.png
+    cmp a.png before.png
+    expect_status 2 clip-embed -o x.npy -f h5 a.png
+    grep -q '^clip-embed: x.npy: .*--format h5$' err
+    expect_status 0 clip-embed -o x.h5 -f h5 a.png
+    mkdir sub
+    ln -s same.jsonl link
+    for errors in same.jsonl ./sub/../same.jsonl link same.jsonl.part; do
+        expect_status 2 clip-embed -o same.jsonl --errors $errors a.png
+        grep -q -- '--errors cannot be' err
+    done
+    [ ! -e same.jsonl ]
+    expect_status 0 clip-embed -o same.jsonl --errors errors.jsonl a.png
+}
+
+@test "embed: a run without rows leaves a file that has some as it is" {
+    local format
+    for format in h5 jsonl npy; do
+        seq 1 5 >texts
+        expect_status 0 clip-embed --text -o lib.$format <texts
+        cp lib.$format before
+        for resume in '' --resume; do
+            # shellcheck disable=SC2086
+            expect_status 2 clip-embed -0 $resume -o lib.$format </dev/null
+            grep -q "^clip-embed: lib.$format: no input gave a row; the file is left as it was" err
+            # shellcheck disable=SC2086
+            expect_status 1 clip-embed $resume -o lib.$format -r missing
+            grep -q "^clip-embed: lib.$format: no input gave a row; the file is left as it was" err
+            cmp before lib.$format
+        done
+        [ ! -e lib.$format.part ]
+        expect_status 0 clip-embed -o empty.$format </dev/null
+        expect_status 0 clip-embed -o empty.$format </dev/null
+    done
+}
+
+@test "embed: rows that no input asks for are left out with a warning" {
+    seq 1 5 >texts
+    expect_status 0 clip-embed --text -o lib.h5 <texts
+    expect_status 0 clip-embed --quiet --text --resume -o lib.h5 <<<2
+    [ "$(cat err)" = 'clip-embed: warning: lib.h5: 4 rows of the earlier run are not among these inputs and are left out' ]
+    expect_status 0 clip-embed --text --resume -o lib.h5 <texts
+    [ "$(grep -c warning err)" -eq 0 ]
+}
+
 @test "embed: names of models are found in the download cache" {
     local repository=$HOME/.cache/huggingface/hub/models--someone--micro
     mkdir -p "$repository/refs" "$repository/snapshots"

@@ -49,6 +49,8 @@ is_larger() { [ -e "$1" ] && [ "$(stat -c %s "$1")" -gt "$2" ]; }
     expect_status 0 clip-embed -j 1 -b 1 -r -o first.h5 pictures
     expect_status 0 clip-embed -j 2 -b 7 -r -o second.h5 pictures
     cmp first.h5 second.h5
+    clip-embed -r -f h5 pictures | cat >piped.h5
+    cmp first.h5 piped.h5
 }
 
 @test "pipes: a closed pipe ends a command silently" {
@@ -114,6 +116,69 @@ is_larger() { [ -e "$1" ] && [ "$(stat -c %s "$1")" -gt "$2" ]; }
     expect_status 2 clip-embed --text --resume --no-normalize -o a.h5 <more
     expect_status 2 clip-embed -m "$CLIP_GOLDEN/micro-gelu-hf-sharded" --text --resume -o a.h5 <more
     cmp a.h5 b.h5
+}
+
+@test "pipes: JSON lines are added to by runs with default settings only" {
+    cp "$CLIP_GOLDEN/pixels/tall.png" "$CLIP_GOLDEN/pixels/rgb.png" .
+    expect_status 0 clip-embed -o a.jsonl tall.png
+    cp a.jsonl before
+    for option in '--crop none' '--orientation ignore' '--grey16 scale' '--precision int8' \
+        '--activation gelu' '--store fp16' '--no-normalize'; do
+        # shellcheck disable=SC2086
+        expect_status 2 clip-embed --resume $option -o a.jsonl tall.png rgb.png
+        grep -q '^clip-embed: resume a.jsonl: ' err
+        [ "$(wc -c <err)" -lt 200 ]
+        cmp before a.jsonl
+    done
+    expect_status 2 clip-embed --resume --crop none -o a.jsonl tall.png
+    grep -q 'crop=none (default: crop=center); run without --resume' err
+    expect_status 0 clip-embed --resume -o a.jsonl tall.png rgb.png
+    grep -q '1 of 2 rows were there already' err
+}
+
+@test "pipes: after an output error what is kept is said, and --resume goes on" {
+    seq 1 300 >texts
+    expect_status 0 clip-embed --text -o whole.h5 <texts
+    # 16 KiB of FILE.part hold some batches, not all; the signal would end the command silently.
+    (trap '' XFSZ && ulimit -f 16 && expect_status 2 clip-embed --text -b 20 -o a.h5 <texts)
+    grep -Eq '^clip-embed: .*: file too large; [1-9][0-9]* rows are kept in a.h5.part; the same command with --resume goes on from there$' err
+    expect_status 0 clip-embed --text --resume -o a.h5 <texts
+    grep -q 'of 300 rows were there already' err
+    cmp whole.h5 a.h5
+}
+
+@test "pipes: Ctrl-C before the first row promises nothing" {
+    mkfifo input
+    env --default-signal=INT clip-embed --text -o idle.h5 <input >/dev/null 2>err 3>&- &
+    local pid=$!
+    exec 7>input
+    wait_until test -s idle.h5.part
+    sleep 0.3
+    kill -INT $pid
+    local status=0
+    wait $pid || status=$?
+    exec 7>&-
+    [ $status -eq 130 ]
+    [ "$(grep -c kept err)" -eq 0 ]
+    [ ! -e idle.h5.part ]
+}
+
+@test "pipes: of two clip-classify -o on one file the second is refused" {
+    mkfifo input
+    clip-embed --text one two >texts.jsonl
+    clip-classify -l dog -o a.jsonl <input >/dev/null 2>err.first 3>&- &
+    local pid=$!
+    exec 7>input
+    wait_until test -e .a.jsonl.tmp
+    expect_status 2 clip-classify -l dog -o a.jsonl texts.jsonl
+    grep -q 'a.jsonl: another run is writing this file' err
+    # Neither does clip-embed take the temporary file away.
+    expect_status 2 clip-embed --text -o a.jsonl three
+    cat texts.jsonl >&7
+    exec 7>&-
+    wait $pid
+    [ "$(wc -l <a.jsonl)" -eq 2 ]
+    [ ! -e .a.jsonl.tmp ]
 }
 
 @test "pipes: Ctrl-C keeps what is finished, says so, and is status 130" {
