@@ -199,10 +199,10 @@ EmbedSummary embed(const EmbedOptions& options, const Environment& environment,
     }
     say_what_is_kept(output, [&] { output.finish(); });
     if (const std::uint64_t unused = output.unused(); unused > 0)
-        reporter.warning(options.output,
-                         concat(unused, unused == 1 ? " row" : " rows", " of the earlier run ",
-                                unused == 1 ? "is" : "are", " not among these inputs and ",
-                                unused == 1 ? "is" : "are", " left out"));
+        reporter.warning("", concat(options.output, ": ", unused, unused == 1 ? " row" : " rows",
+                                    " of the earlier run ", unused == 1 ? "is" : "are",
+                                    " not among these inputs and ", unused == 1 ? "is" : "are",
+                                    " left out"));
     if (summary.reused > 0)
         reporter.note(concat(summary.reused, " of ", summary.rows, " rows were there already"));
     if (summary.failed > 0)

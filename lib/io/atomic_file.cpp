@@ -8,7 +8,6 @@
 #include <string_view>
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -42,17 +41,21 @@ bool names(const std::string& path, int fd) {
            ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
 }
 
-/// Locks a file for as long as it is open. Closes it and fails where another run holds it.
+/// Locks a file for as long as it is open. Closes it and fails where another run holds it. No
+/// flock(), because HDF5 takes that one on the file that it writes for us.
 void lock(int fd, const std::string& name) {
+    struct flock whole {};
+    whole.l_type = F_WRLCK;
+    whole.l_whence = SEEK_SET;
     int locked = -1;
     do
-        locked = ::flock(fd, LOCK_EX | LOCK_NB);
+        locked = ::fcntl(fd, F_OFD_SETLK, &whole);
     while (locked != 0 && errno == EINTR);
     if (locked == 0)
         return;
     const int error = errno;
     ::close(fd);
-    if (error == EWOULDBLOCK)
+    if (error == EAGAIN || error == EACCES)
         fail(ErrorCode::io_failure, concat("write ", name, ": another run is writing this file"));
     fail_errno(concat("lock ", name), error);
 }

@@ -36,7 +36,8 @@ void write_text_attribute(hid_t file, const char* name, const std::string& value
 Hdf5Handle create_file(const std::string& path, const std::string& what) {
     const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
 #if H5_VERSION_GE(1, 10, 7)
-    // AtomicFile holds the lock on this file, which HDF5 would take for another program's.
+    // AtomicFile holds a lock on this file; some network file systems know only one kind of them,
+    // and HDF5 would take ours for that of another program.
     if (H5Pset_file_locking(access.get(), false, true) < 0)
         fail_hdf5(ErrorCode::internal, what);
 #endif

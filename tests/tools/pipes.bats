@@ -51,6 +51,8 @@ is_larger() { [ -e "$1" ] && [ "$(stat -c %s "$1")" -gt "$2" ]; }
     cmp first.h5 second.h5
     clip-embed -r -f h5 pictures | cat >piped.h5
     cmp first.h5 piped.h5
+    expect_status 0 env HDF5_USE_FILE_LOCKING=TRUE clip-embed -r -o locked.h5 pictures
+    cmp first.h5 locked.h5
 }
 
 @test "pipes: a closed pipe ends a command silently" {
