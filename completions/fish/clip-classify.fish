@@ -13,7 +13,7 @@ complete -c clip-classify -l orientation -x -a 'exif ignore' -d 'whether EXIF or
 complete -c clip-classify -l grey16 -x -a 'clip scale' -d 'how grey pictures of 16 bits become 8 bits'
 complete -c clip-classify -l max-pixels -x -d 'refuse larger pictures; 0 is no limit'
 complete -c clip-classify -s o -l output -r -F -d 'write to FILE (default: standard output)'
-complete -c clip-classify -s f -l format -x -a 'jsonl tsv' -d 'how records are written'
+complete -c clip-classify -s f -l format -x -a 'jsonl tsv' -d 'format where FILE\'s name does not say it (default: jsonl)'
 complete -c clip-classify -s k -l top -x -d 'how many labels a record lists'
 complete -c clip-classify -l scores -x -a 'softmax cosine logit' -d 'what a score is'
 complete -c clip-classify -l threshold -x -d 'no label where the best score is below X'
