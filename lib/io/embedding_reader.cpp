@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <cmath>
 #include <cstdlib>
@@ -18,6 +19,7 @@
 #include "io/hdf5_image.hpp"
 #include "io/input_record.hpp"
 #include "io/path_escape.hpp"
+#include "io/plain_rows.hpp"
 #include "io/utf8.hpp"
 
 namespace clip::io {
@@ -287,6 +289,26 @@ Hdf5Handle open_standard_input(const std::string& name, Hdf5Image& image) {
     return image.open(name);
 }
 
+/// Rows of a chunk, or of about a mebibyte.
+std::int64_t rows_at_once(const Column& column) {
+    constexpr hsize_t kBlockBytes = hsize_t{1} << 20;
+    const Hdf5Handle properties(H5Dget_create_plist(column.id()), H5Pclose);
+    std::array<hsize_t, 2> chunk = {0, 0};
+    if (H5Pget_layout(properties.get()) == H5D_CHUNKED &&
+        H5Pget_chunk(properties.get(), 2, chunk.data()) == 2)
+        return static_cast<std::int64_t>(chunk[0]);
+    return static_cast<std::int64_t>(
+        std::max<hsize_t>(1, kBlockBytes / (column.columns * sizeof(float))));
+}
+
+bool all_finite(const float* values, std::size_t count) {
+    constexpr std::uint32_t kExponent = 0x7f800000;
+    std::uint32_t worst = 0; // no early way out, so that the loop is vectorised
+    for (std::size_t i = 0; i < count; ++i)
+        worst = std::max(worst, std::bit_cast<std::uint32_t>(values[i]) & kExponent);
+    return worst < kExponent;
+}
+
 bool is_pipe(const std::string& path) {
     struct stat info {};
     return ::stat(path.c_str(), &info) == 0 && S_ISFIFO(info.st_mode);
@@ -317,6 +339,8 @@ struct EmbeddingReader::State {
     Column embedding, item, kind;
     std::optional<Column> extra;
     Hdf5Handle half_type;
+    std::unique_ptr<const PlainRows> plain; // null: through HDF5
+    std::int64_t block_rows = 1;
 
     void check_range(std::int64_t first, std::int64_t count) const;
     /// The spaces in file and memory of rows [first, first + count).
@@ -326,6 +350,7 @@ struct EmbeddingReader::State {
               void* out) const;
     std::vector<std::string> read_texts(const Column& column, std::int64_t first,
                                         std::int64_t count) const;
+    std::vector<Item> read_block(std::int64_t first, std::int64_t count) const;
 };
 
 void EmbeddingReader::State::check_range(std::int64_t first, std::int64_t count) const {
@@ -400,6 +425,9 @@ EmbeddingReader EmbeddingReader::open(const std::string& path) {
     state->header.store = H5Tget_size(type.get()) == 2 ? DType::f16 : DType::f32;
     state->header.dim = static_cast<std::int64_t>(state->embedding.columns);
     state->half_type = hdf5_half_type();
+    state->block_rows = rows_at_once(state->embedding);
+    state->plain = PlainRows::find(file, state->embedding.id(), state->embedding.rows,
+                                   state->embedding.columns, state->embedding.what);
     return EmbeddingReader(std::move(state));
 }
 
@@ -416,9 +444,21 @@ const std::string& EmbeddingReader::name() const {
     return state_->name;
 }
 
+bool EmbeddingReader::reads_in_parallel() const {
+    return state_->plain != nullptr;
+}
+std::int64_t EmbeddingReader::block_rows() const {
+    return state_->block_rows;
+}
+
 void EmbeddingReader::read_rows_raw(std::int64_t first, std::int64_t count, void* out) const {
-    const Hdf5Lock lock;
     state_->check_range(first, count);
+    if (state_->plain) {
+        state_->plain->read(static_cast<std::uint64_t>(first), static_cast<std::uint64_t>(count),
+                            out);
+        return;
+    }
+    const Hdf5Lock lock;
     if (count > 0)
         state_->read(
             state_->embedding, first, count,
@@ -426,49 +466,74 @@ void EmbeddingReader::read_rows_raw(std::int64_t first, std::int64_t count, void
 }
 
 void EmbeddingReader::read_rows(std::int64_t first, std::int64_t count, float* out) const {
+    state_->check_range(first, count);
     const auto dim = static_cast<std::size_t>(state_->header.dim);
     const std::size_t values = static_cast<std::size_t>(count) * dim;
     if (state_->header.store == DType::f16) {
-        state_->check_range(first, count);
         std::vector<Half> halves(values);
         read_rows_raw(first, count, halves.data());
         convert_to_f32(out, halves.data(), DType::f16, values);
     } else {
         read_rows_raw(first, count, out);
     }
-    for (std::size_t i = 0; i < values; ++i)
-        if (!std::isfinite(out[i]))
-            fail(ErrorCode::bad_format, concat(state_->embedding.what, ": row ",
-                                               first + static_cast<std::int64_t>(i / dim),
+    for (std::int64_t row = 0; row < count; ++row)
+        if (!all_finite(out + static_cast<std::size_t>(row) * dim, dim))
+            fail(ErrorCode::bad_format, concat(state_->embedding.what, ": row ", first + row,
                                                " holds a value that is not finite"));
+}
+
+std::vector<EmbeddingReader::Item> EmbeddingReader::State::read_block(std::int64_t first,
+                                                                      std::int64_t count) const {
+    const std::vector<std::string> items = read_texts(item, first, count);
+    std::vector<std::uint8_t> kinds(static_cast<std::size_t>(count));
+    read(kind, first, count, H5T_NATIVE_UINT8, kinds.data());
+    std::vector<std::string> extras;
+    if (extra)
+        extras = read_texts(*extra, first, count);
+    std::vector<Item> out(items.size());
+    for (std::size_t i = 0; i < items.size(); ++i) {
+        if (kinds[i] > 1)
+            fail(ErrorCode::bad_format,
+                 concat(kind.what, ": row ", first + static_cast<std::int64_t>(i), " is ",
+                        static_cast<int>(kinds[i]), " (want 0 or 1)"));
+        out[i].is_text = kinds[i] == 1;
+        out[i].item = out[i].is_text ? items[i] : path_from_utf8(items[i]);
+        if (!extras.empty())
+            out[i].extra = members_of_object(extras[i]);
+    }
+    return out;
 }
 
 std::vector<EmbeddingReader::Item> EmbeddingReader::read_items(std::int64_t first,
                                                                std::int64_t count) const {
     const Hdf5Lock lock;
-    const State& state = *state_;
-    state.check_range(first, count);
+    state_->check_range(first, count);
     std::vector<Item> out;
     out.reserve(static_cast<std::size_t>(count));
-    for (std::int64_t done = 0; done < count; done += kItemBlock) {
-        const std::int64_t block = std::min(kItemBlock, count - done);
-        const std::vector<std::string> items = state.read_texts(state.item, first + done, block);
-        std::vector<std::uint8_t> kinds(static_cast<std::size_t>(block));
-        state.read(state.kind, first + done, block, H5T_NATIVE_UINT8, kinds.data());
-        std::vector<std::string> extras;
-        if (state.extra)
-            extras = state.read_texts(*state.extra, first + done, block);
-        for (std::size_t i = 0; i < items.size(); ++i) {
-            if (kinds[i] > 1)
-                fail(ErrorCode::bad_format,
-                     concat(state.kind.what, ": row ", first + done + static_cast<std::int64_t>(i),
-                            " is ", static_cast<int>(kinds[i]), " (want 0 or 1)"));
-            Item& item = out.emplace_back();
-            item.is_text = kinds[i] == 1;
-            item.item = item.is_text ? items[i] : path_from_utf8(items[i]);
-            if (!extras.empty())
-                item.extra = members_of_object(extras[i]);
-        }
+    for (std::int64_t done = 0; done < count; done += kItemBlock)
+        for (Item& item : state_->read_block(first + done, std::min(kItemBlock, count - done)))
+            out.push_back(std::move(item));
+    return out;
+}
+
+std::vector<EmbeddingReader::Item>
+EmbeddingReader::read_items_at(std::span<const std::int64_t> rows) const {
+    const Hdf5Lock lock;
+    std::vector<Item> out;
+    out.reserve(rows.size());
+    for (std::size_t i = 0; i < rows.size();) {
+        state_->check_range(rows[i], 1);
+        std::size_t end = i + 1; // of a run of neighbours
+        while (end < rows.size() && rows[end] == rows[end - 1] + 1 &&
+               rows[end] < static_cast<std::int64_t>(state_->embedding.rows))
+            ++end;
+        if (i > 0 && rows[i] <= rows[i - 1])
+            fail(ErrorCode::invalid_argument,
+                 concat(state_->name, ": rows are asked for out of order (", rows[i], " after ",
+                        rows[i - 1], ")"));
+        for (Item& item : read_items(rows[i], static_cast<std::int64_t>(end - i)))
+            out.push_back(std::move(item));
+        i = end;
     }
     return out;
 }

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,7 +32,16 @@ class EmbeddingReader {
     std::int64_t rows() const;
     bool has_extra() const;
 
-    /// Rows [first, first + count) as float32 into `out` (count, D).
+    /// Whether read_rows() and read_rows_raw() of several threads go on side by side: rows are
+    /// stored as they are (contiguous, or in chunks of whole rows; little-endian; no filters) in a
+    /// regular file. Else every call is as safe, but they wait for each other.
+    bool reads_in_parallel() const;
+    /// How many rows to ask for at a time: those of a chunk, or of about a mebibyte, at least 1.
+    /// Blocks that begin at its multiples are read without touching any chunk twice.
+    std::int64_t block_rows() const;
+
+    /// Rows [first, first + count) as float32 into `out` (count, D). Any thread may call it, and
+    /// every const function here.
     /// Errors: invalid_argument (rows that are not there), bad_format (a value that is not finite,
     /// or data that HDF5 cannot decode), truncated, io_failure.
     void read_rows(std::int64_t first, std::int64_t count, float* out) const;
@@ -47,6 +57,9 @@ class EmbeddingReader {
     /// Items of rows [first, first + count). Errors: as read_rows(); bad_format (not UTF-8, a kind
     /// that is neither 0 nor 1, carried keys that are not a JSON object).
     std::vector<Item> read_items(std::int64_t first, std::int64_t count) const;
+    /// Items of single rows, which ascend, without reading those between them.
+    /// Errors: as read_items(); invalid_argument (rows that do not ascend).
+    std::vector<Item> read_items_at(std::span<const std::int64_t> rows) const;
 
     /// What the file is called in messages.
     const std::string& name() const;

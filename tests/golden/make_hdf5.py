@@ -13,9 +13,9 @@ ROWS = np.array([[1, 0, -0.5], [0.25, 2, 3]], dtype="<f4")
 TEXT = h5py.string_dtype("utf-8")
 
 
-def write(name, change=None, **parts):
+def write(name, change=None, user_block=0, **parts):
     """A good file, with `parts` in place of its datasets and attributes; None leaves one out."""
-    with h5py.File(f"{sys.argv[1]}/{name}.h5", "w", libver="earliest") as file:
+    with h5py.File(f"{sys.argv[1]}/{name}.h5", "w", libver="earliest", userblock_size=user_block) as file:
         values = {
             "embedding": ROWS,
             "item": np.array(["a.jpg", "caf\u00e9"], dtype=object),
@@ -49,6 +49,7 @@ write("good_other_types",
       extra=np.array(['{"id": 7}', ""], dtype=object),
       normalized=np.bool_(True), logit_scale=np.float32(14.5), version=np.int8(1),
       format=np.bytes_(b"clip-embeddings"), tool=None)
+write("good_user_block", user_block=512, embedding=dict(data=ROWS, chunks=(1, 3)))
 write("good_empty", embedding=dict(shape=(0, 3), maxshape=(None, 3), dtype="<f4"),
       item=dict(shape=(0,), maxshape=(None,), dtype=TEXT),
       kind=dict(shape=(0,), maxshape=(None,), dtype="u1"))

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+#include "io/hdf5/byte_source.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/concat.hpp"
+#include "base/error.hpp"
+
+namespace clip::io::hdf5 {
+
+ByteSource::ByteSource(int fd, std::string name) : fd_(fd), name_(std::move(name)) {
+    struct stat info {};
+    if (::fstat(fd, &info) != 0) {
+        const int error = errno;
+        ::close(fd);
+        fail_errno(name_, error);
+    }
+    size_ = static_cast<std::uint64_t>(info.st_size);
+}
+
+ByteSource::ByteSource(std::string_view bytes, std::string name)
+    : data_(bytes.data()), size_(bytes.size()), name_(std::move(name)) {}
+
+ByteSource::~ByteSource() {
+    if (fd_ >= 0)
+        ::close(fd_);
+}
+
+void ByteSource::set_base(std::uint64_t base) {
+    expect(base <= size_, "the base of an HDF5 file is in it");
+    base_ = base;
+}
+
+std::size_t ByteSource::read_some(std::uint64_t address, std::size_t count, void* out) const {
+    if (address >= size())
+        return 0;
+    count = static_cast<std::size_t>(std::min<std::uint64_t>(count, size() - address));
+    if (fd_ < 0) {
+        if (count > 0)
+            std::memcpy(out, data_ + base_ + address, count);
+        return count;
+    }
+    std::size_t done = 0;
+    while (done < count) {
+        const ssize_t got = ::pread(fd_, static_cast<char*>(out) + done, count - done,
+                                    static_cast<off_t>(base_ + address + done));
+        if (got == 0)
+            break;
+        if (got > 0)
+            done += static_cast<std::size_t>(got);
+        else if (errno != EINTR)
+            fail_errno(concat("read ", name_), errno);
+    }
+    return done;
+}
+
+void ByteSource::read(std::uint64_t address, std::size_t count, void* out,
+                      std::string_view what) const {
+    if (!holds(address, count) || read_some(address, count, out) != count)
+        fail(ErrorCode::truncated, concat(what, ": the file ends before it"));
+}
+
+std::string ByteSource::read(std::uint64_t address, std::size_t count,
+                             std::string_view what) const {
+    std::string out;
+    if (holds(address, count)) // before memory is asked for
+        out.resize(count);
+    read(address, count, out.data(), what);
+    return out;
+}
+
+std::uint64_t ByteCursor::number(std::size_t bytes) {
+    const std::string_view taken = take(bytes);
+    std::uint64_t out = 0;
+    for (std::size_t i = bytes; i-- > 0;)
+        out = out << 8 | static_cast<std::uint8_t>(taken[i]);
+    return out;
+}
+
+std::string_view ByteCursor::take(std::size_t count) {
+    if (count > left())
+        fail_format(what_, "a record in it is shorter than it says");
+    const std::string_view out = bytes_.substr(at_, count);
+    at_ += count;
+    return out;
+}
+
+void fail_format(std::string_view what, std::string_view reason) {
+    fail(ErrorCode::bad_format, concat(what, ": not readable as HDF5: ", reason));
+}
+
+void fail_unsupported(std::string_view what, std::string_view feature) {
+    fail(ErrorCode::unsupported,
+         concat(what, ": ", feature, ", which this build does not read (h5repack can rewrite it)"));
+}
+
+} // namespace clip::io::hdf5
