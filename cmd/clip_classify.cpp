@@ -17,37 +17,12 @@ constexpr const char* kExamples = R"(Examples:
   clip-classify --labels names.txt --truth folder --summary test.json -r test
 )";
 
-constexpr const char* kLabelGroup = "Labels";
-
-void define_labels(CLI::App& app, app::ClassifyOptions& options) {
-    cli::add_comma_list(app, "-l,--label", options.labels, "NAME", "a label to choose from",
-                        "Commas separate several; a label with a comma in it goes to a --labels "
-                        "file.")
-        ->group(kLabelGroup);
-    cli::add_text(app, "--labels", options.label_file, "FILE", "labels, one a line",
-                  "After a tab, the names that stand for the label in prompts, separated by '|'; "
-                  "their vectors are averaged.")
-        ->group(kLabelGroup);
-    cli::add_list(
-        app, "-t,--template", options.templates, "TEXT", "a prompt, with {} for the name",
-        "Several are encoded one by one and their vectors averaged. Without any: \"a photo "
-        "of a {}.\"")
-        ->group(kLabelGroup);
-    cli::add_text(app, "--templates", options.template_file, "FILE", "prompts, one a line")
-        ->group(kLabelGroup);
-    cli::add_text(app, "--classifier", options.classifier, "FILE",
-                  "labels as an embedding file, in place of the above",
-                  "Written by --save-classifier, or by clip-embed --text from the labels. The text "
-                  "tower is then not needed.")
-        ->group(kLabelGroup);
-    cli::add_text(app, "--save-classifier", options.save_classifier, "FILE",
-                  "write the labels' vectors as an embedding file")
-        ->group(kLabelGroup);
-}
-
 void define(CLI::App& app, app::ClassifyOptions& options, cli::CommonOptions& common,
             cli::InputOptions& input) {
-    define_labels(app, options);
+    cmd::add_label_options(app, options.classes);
+    cli::add_text(app, "--save-classifier", options.save_classifier, "FILE",
+                  "write the labels' vectors as an embedding file")
+        ->group(cmd::kLabelGroup);
     cli::add_input_options(app, input, "a picture, an embedding file, a .jsonl list, or -");
     cmd::add_picture_options(app, options.pictures);
 

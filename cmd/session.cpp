@@ -100,6 +100,29 @@ void add_picture_options(CLI::App& app, app::PictureSettings& settings) {
         ->group(cli::kInputGroup);
 }
 
+void add_label_options(CLI::App& app, app::ClassifierSettings& settings) {
+    cli::add_comma_list(app, "-l,--label", settings.labels, "NAME", "a label to choose from",
+                        "Commas separate several; a label with a comma in it goes to a --labels "
+                        "file.")
+        ->group(kLabelGroup);
+    cli::add_text(app, "--labels", settings.label_file, "FILE", "labels, one a line",
+                  "After a tab, the names that stand for the label in prompts, separated by '|'; "
+                  "their vectors are averaged.")
+        ->group(kLabelGroup);
+    cli::add_list(
+        app, "-t,--template", settings.templates, "TEXT", "a prompt, with {} for the name",
+        "Several are encoded one by one and their vectors averaged. Without any: \"a photo "
+        "of a {}.\"")
+        ->group(kLabelGroup);
+    cli::add_text(app, "--templates", settings.template_file, "FILE", "prompts, one a line")
+        ->group(kLabelGroup);
+    cli::add_text(app, "--classifier", settings.file, "FILE",
+                  "labels as an embedding file, in place of the above",
+                  "Written by --save-classifier, or by clip-embed --text from the labels. The text "
+                  "tower is then not needed.")
+        ->group(kLabelGroup);
+}
+
 void add_activation_option(CLI::App& app, std::string& activation) {
     cli::add_text(app, "--activation", activation, "quick-gelu|gelu",
                   "override the activation that the checkpoint says",

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "app/classifier_source.hpp"
 #include "app/encoder.hpp"
 #include "app/environment.hpp"
 #include "app/model_session.hpp"
@@ -29,6 +30,11 @@ app::ModelSettings model_settings(const cli::CommonOptions& options);
 
 /// --crop, --orientation, --grey16 and --max-pixels.
 void add_picture_options(CLI::App& app, app::PictureSettings& settings);
+
+/// The heading of the options of labels.
+inline constexpr const char* kLabelGroup = "Labels";
+/// --label, --labels, --template, --templates and --classifier.
+void add_label_options(CLI::App& app, app::ClassifierSettings& settings);
 
 /// --activation, under the model's heading.
 void add_activation_option(CLI::App& app, std::string& activation);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "app/classifier_source.hpp"
 #include "app/encoder.hpp"
 #include "app/environment.hpp"
 #include "app/model_session.hpp"
@@ -21,11 +22,7 @@ struct ClassifyOptions {
     bool recursive = false;
     PictureSettings pictures;
 
-    std::vector<std::string> labels;    ///< each is its own name
-    std::string label_file;             ///< labels with further names; may be empty
-    std::vector<std::string> templates; ///< with "{}"; none here and in the file: kDefaultTemplate
-    std::string template_file;
-    std::string classifier;      ///< an embedding file in place of all of the above
+    ClassifierSettings classes;
     std::string save_classifier; ///< where to write one; may be empty
 
     std::size_t top = 5;            ///< places in a record; at most the number of classes
