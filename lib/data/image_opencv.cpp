@@ -2,68 +2,18 @@
 // The formats that OpenCV reads, by the plugin that links it.
 #include <algorithm>
 #include <cstring>
-#include <dlfcn.h>
 #include <map>
-#include <mutex>
 #include <optional>
-#include <unistd.h>
 #include <vector>
 
 #include "base/concat.hpp"
 #include "data/image_codecs.hpp"
 #include "data/image_webp.hpp"
-#include "data/opencv_plugin/plugin.h"
+#include "data/opencv_library.hpp"
 
 namespace clip {
 
 namespace {
-
-constexpr const char* kPluginName = "libclip_opencv.so";
-
-/// The folder of the running program, or empty.
-std::string program_folder() {
-    std::vector<char> path(4096);
-    const ssize_t length = ::readlink("/proc/self/exe", path.data(), path.size());
-    if (length <= 0 || static_cast<std::size_t>(length) >= path.size())
-        return {};
-    const std::string_view name(path.data(), static_cast<std::size_t>(length));
-    return std::string(name.substr(0, name.rfind('/')));
-}
-
-std::vector<std::string> plugin_places(const std::string& chosen) {
-    if (!chosen.empty())
-        return {chosen};
-    std::vector<std::string> places;
-    const std::string folder = program_folder();
-    if (!folder.empty())
-        for (const char* below : {"/", "/../lib/clip-tools/", "/../" CLIP_LIBDIR "/clip-tools/",
-                                  "/../lib/data/opencv_plugin/"})
-            places.push_back(concat(folder, below, kPluginName));
-    places.push_back(concat(CLIP_PLUGIN_INSTALL_FOLDER "/", kPluginName));
-    return places;
-}
-
-/// Loads the plugin once a process and place; it is never unloaded.
-clip_opencv_decode_function load_plugin(const std::string& chosen) {
-    static std::mutex mutex;
-    static std::map<std::string, clip_opencv_decode_function> loaded;
-    const std::lock_guard lock(mutex);
-    if (const auto found = loaded.find(chosen); found != loaded.end())
-        return found->second;
-    std::string problem = "not found";
-    for (const std::string& place : plugin_places(chosen)) {
-        if (::access(place.c_str(), R_OK) != 0)
-            continue;
-        void* library = ::dlopen(place.c_str(), RTLD_NOW | RTLD_LOCAL);
-        void* symbol = library != nullptr ? ::dlsym(library, "clip_opencv_decode") : nullptr;
-        if (symbol != nullptr)
-            return loaded[chosen] = reinterpret_cast<clip_opencv_decode_function>(symbol);
-        const char* said = ::dlerror();
-        problem = said != nullptr ? said : "it is not a plugin of this program";
-    }
-    fail(ErrorCode::unsupported, concat("this picture needs the OpenCV plugin, ", kPluginName,
-                                        ", which cannot be loaded (", problem, ")"));
-}
 
 /// What the plugin decodes into.
 struct Decoded {
@@ -179,7 +129,8 @@ PixelMode mode_of(const Decoded& decoded, bool bilevel) {
 
 Image decode_still(PictureFormat format, const PictureHeader& header, Bytes bytes,
                    const DecodeOptions& options) {
-    const clip_opencv_decode_function decode = load_plugin(options.plugin_path);
+    const clip_opencv_decode_function decode =
+        opencv_library(options.plugin_path, "this picture").decode;
     Decoded decoded;
     char message[256] = {};
     std::vector<std::uint8_t> changed;

@@ -107,6 +107,16 @@ void order_long_runs_of_marks(std::u32string& text) {
         text = out.append(text, copied, std::u32string::npos);
 }
 
+std::u32string normal_form_of(char32_t code, const UNormalizer2* form) {
+    const std::u16string from = to_utf16(std::u32string_view(&code, 1));
+    std::array<char16_t, 64> to{};
+    UErrorCode status = U_ZERO_ERROR;
+    const std::int32_t length = unorm2_normalize(form, from.data(), length_of(from), to.data(),
+                                                 static_cast<std::int32_t>(to.size()), &status);
+    check(status, "normalise a character");
+    return from_utf16({to.data(), static_cast<std::size_t>(length)});
+}
+
 bool ends_a_word(std::u32string_view text, std::size_t sigma) {
     const auto ignorable = [](char32_t code) {
         return u_hasBinaryProperty(static_cast<UChar32>(code), UCHAR_CASE_IGNORABLE);
@@ -280,12 +290,23 @@ std::u32string nfkc_of(char32_t code) {
     UErrorCode status = U_ZERO_ERROR;
     const UNormalizer2* nfkc = unorm2_getNFKCInstance(&status);
     check(status, "load the data of Unicode normalisation");
-    const std::u16string from = to_utf16(std::u32string_view(&code, 1));
-    std::array<char16_t, 64> to{};
-    const std::int32_t length = unorm2_normalize(nfkc, from.data(), length_of(from), to.data(),
-                                                 static_cast<std::int32_t>(to.size()), &status);
-    check(status, "normalise a character");
-    return from_utf16({to.data(), static_cast<std::size_t>(length)});
+    return normal_form_of(code, nfkc);
+}
+
+std::u32string nfkd_of(char32_t code) {
+    UErrorCode status = U_ZERO_ERROR;
+    const UNormalizer2* nfkd = unorm2_getNFKDInstance(&status);
+    check(status, "load the data of Unicode normalisation");
+    return normal_form_of(code, nfkd);
+}
+
+bool is_mark(char32_t code) {
+    return (U_GET_GC_MASK(static_cast<UChar32>(code)) & U_GC_M_MASK) != 0;
+}
+
+bool is_invisible(char32_t code) {
+    return (U_GET_GC_MASK(static_cast<UChar32>(code)) & (U_GC_CC_MASK | U_GC_CF_MASK)) != 0 ||
+           u_hasBinaryProperty(static_cast<UChar32>(code), UCHAR_DEFAULT_IGNORABLE_CODE_POINT);
 }
 
 } // namespace clip

@@ -46,5 +46,11 @@ std::u32string to_upper(std::u32string_view text);
 std::u32string to_nfc(std::u32string text);
 /// Normalisation form KC of one code point.
 std::u32string nfkc_of(char32_t code);
+/// Normalisation form KD of one code point: a letter and its accents come apart.
+std::u32string nfkd_of(char32_t code);
+/// A mark that is drawn onto the character before it, such as an accent.
+bool is_mark(char32_t code);
+/// A character that shows nothing: a control, a joiner, a variation selector, a direction mark.
+bool is_invisible(char32_t code);
 
 } // namespace clip

@@ -36,7 +36,7 @@ allow io tensor base
 allow data tensor base
 allow model nn ops backend io data tensor base
 allow search ops backend io tensor base
-allow draw data tensor base
+allow draw io data tensor base
 allow train model nn ops backend io data tensor base
 allow app train search draw model nn ops backend io data tensor base
 allow cli base

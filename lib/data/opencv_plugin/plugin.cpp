@@ -13,6 +13,7 @@
 #include <opencv2/core.hpp>
 #include <opencv2/core/utils/logger.hpp>
 #include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
 
 namespace {
 
@@ -103,6 +104,8 @@ std::string decode(const void* bytes, size_t size, clip_opencv_allocate allocate
     return {};
 }
 
+constexpr int kFont = cv::FONT_HERSHEY_SIMPLEX;
+
 } // namespace
 
 extern "C" int clip_opencv_decode(int version, const void* bytes, size_t size,
@@ -123,4 +126,34 @@ extern "C" int clip_opencv_decode(int version, const void* bytes, size_t size,
         say("an unknown error", message, message_size);
     }
     return 1;
+}
+
+extern "C" int clip_opencv_measure(int version, const clip_opencv_line* line, int* width) {
+    try {
+        if (version != CLIP_OPENCV_VERSION)
+            return 1;
+        be_quiet();
+        const Mute mute;
+        int below = 0;
+        *width = cv::getTextSize(line->text, kFont, line->scale, line->thickness, &below).width;
+        return 0;
+    } catch (...) {
+        return 1;
+    }
+}
+
+extern "C" int clip_opencv_text(int version, const clip_opencv_line* line, int x, int y,
+                                unsigned char* mask, int width, int height) {
+    try {
+        if (version != CLIP_OPENCV_VERSION)
+            return 1;
+        be_quiet();
+        const Mute mute;
+        cv::Mat onto(height, width, CV_8UC1, mask);
+        cv::putText(onto, line->text, {x, y}, kFont, line->scale, cv::Scalar(255), line->thickness,
+                    cv::LINE_AA);
+        return 0;
+    } catch (...) {
+        return 1;
+    }
 }
