@@ -78,12 +78,15 @@ struct Layout {
     std::vector<std::string> labels; ///< one a labelled class, shortened
     bool upright = false;            ///< labels of columns read from below
     double left = 0.0, top = 0.0;
+    double name_of_columns = 0.0; ///< its baseline
     double bar_height = 0.0;
     int width = 0, height = 0;
     std::string title, subtitle;
 };
 
 double cell_side(std::size_t cells) {
+    if (cells <= 3)
+        return 88.0;
     if (cells <= 6)
         return 64.0;
     if (cells <= 12)
@@ -114,12 +117,13 @@ void lay_out_labels(const Canvas& canvas, const Table& table, Layout& layout) {
         longest = std::max(longest, canvas.text_width(layout.labels.back(), layout.label));
     }
     layout.upright = longest > layout.cell - 6.0;
-    const double name_height = 22.0;
-    layout.left = kMargin + name_height + longest + 9.0;
-    layout.top = kMargin + 56.0;
+    // Whole pixels, so that cells have sharp edges.
+    layout.left = std::ceil(kMargin + 22.0 + longest + 9.0);
+    layout.top = kMargin + (table.plot.title.empty() ? 42.0 : 64.0);
+    layout.name_of_columns =
+        std::ceil(layout.top + layout.side + (layout.upright ? longest + 11.0 : 20.0) + 18.0);
     layout.height = static_cast<int>(
-        std::ceil(layout.top + std::max(layout.side, layout.bar_height) +
-                  (layout.upright ? longest : 12.0) + 12.0 + name_height + kMargin));
+        std::max(layout.name_of_columns, layout.top + layout.bar_height) + kMargin);
 }
 
 Layout lay_out(const Canvas& canvas, const Table& table) {
@@ -171,7 +175,7 @@ void draw_labels(Canvas& canvas, const Layout& layout, std::size_t classes) {
     TextStyle up = kAxisName;
     up.upwards = true;
     canvas.text({kMargin + 10.0, layout.top + layout.side / 2.0}, "truth", up);
-    canvas.text({layout.left + layout.side / 2.0, layout.height - kMargin}, "answer", kAxisName);
+    canvas.text({layout.left + layout.side / 2.0, layout.name_of_columns}, "answer", kAxisName);
 }
 
 /// The count in the largest size that fits into a cell, if any does.
@@ -298,7 +302,8 @@ void write_confusion_plot(const std::string& path, const ConfusionPlot& plot) {
         const Layout layout = lay_out(canvas, table);
         canvas.start(layout.width, layout.height, plot.title);
         canvas.text({kMargin, kMargin + 15.0}, layout.title, kTitle);
-        canvas.text({kMargin, kMargin + 34.0}, layout.subtitle, kSubtitle);
+        canvas.text({kMargin, kMargin + (layout.title.empty() ? 12.0 : 34.0)}, layout.subtitle,
+                    kSubtitle);
         draw_grid(canvas, table, layout);
         draw_labels(canvas, layout, classes);
         draw_scale(canvas, layout);

@@ -119,7 +119,7 @@ Layout lay_out(const Canvas& canvas, const CurvePlot& plot) {
         names = std::max(names, canvas.text_width(layout.names.back(), kLegend));
     }
     layout.left = std::ceil(kMargin + 24.0 + ticks + 8.0);
-    layout.top = kMargin + 36.0;
+    layout.top = kMargin + (plot.title.empty() ? 4.0 : 36.0);
     const double legend = names > 0.0 ? 22.0 + kLegendLine + 8.0 + names : 0.0;
     layout.width = static_cast<int>(std::ceil(layout.left + kPlotWidth + legend + kMargin + 4.0));
     const double legend_height = 20.0 * static_cast<double>(layout.names.size());
@@ -130,7 +130,7 @@ Layout lay_out(const Canvas& canvas, const CurvePlot& plot) {
 }
 
 void draw_axes(Canvas& canvas, const CurvePlot& plot, const Layout& layout) {
-    const double bottom = layout.top + kPlotHeight, right = layout.left + kPlotWidth;
+    const double bottom = layout.top + kPlotHeight;
     TextStyle below = kTick, beside = kTick, up = kAxisName;
     below.align = Align::centre;
     beside.align = Align::right;
@@ -159,7 +159,6 @@ void draw_axes(Canvas& canvas, const CurvePlot& plot, const Layout& layout) {
                 shorten(canvas, plot.x_name, kAxisName, kPlotWidth, Shorten::end), kAxisName);
     canvas.text({kMargin + 12.0, layout.top + kPlotHeight / 2.0},
                 shorten(canvas, plot.y_name, kAxisName, kPlotHeight, Shorten::end), up);
-    static_cast<void>(right);
 }
 
 /// Markers differ, too, where colours begin again.
