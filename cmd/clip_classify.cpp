@@ -43,15 +43,10 @@ void define(CLI::App& app, app::ClassifyOptions& options, cli::CommonOptions& co
         ->group(cli::kOutputGroup);
     cli::add_number<float>(app, "--threshold", options.threshold, "X",
                            "no label where the best score is below X",
-                           "The label is then null (empty in tsv), and the list of labels stays.")
+                           "The label is then null (empty in tsv), and the list of labels stays. "
+                           "It does not change the summary of --truth.")
         ->group(cli::kOutputGroup);
-    cli::add_text(
-        app, "--truth", options.truth, "folder|FILE",
-        "where the true labels are; ends with a summary",
-        "With folder, the name of the folder that the picture lies in; else a file with a "
-        "path, a tab and a label in each line. Records get the key truth. --threshold "
-        "does not change the summary.")
-        ->group(cli::kOutputGroup);
+    cmd::add_truth_option(app, options.truth);
     cli::add_text(app, "--summary", options.summary, "FILE", "write the summary of --truth as JSON")
         ->group(cli::kOutputGroup);
     cmd::add_errors_option(app, options.errors);

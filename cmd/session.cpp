@@ -123,6 +123,14 @@ void add_label_options(CLI::App& app, app::ClassifierSettings& settings) {
         ->group(kLabelGroup);
 }
 
+void add_truth_option(CLI::App& app, std::string& source) {
+    cli::add_text(
+        app, "--truth", source, "folder|FILE", "where the true labels are",
+        "With folder, the name of the folder that the picture lies in; else a file with a "
+        "path, a tab and a label in each line.")
+        ->group(cli::kOutputGroup);
+}
+
 void add_activation_option(CLI::App& app, std::string& activation) {
     cli::add_text(app, "--activation", activation, "quick-gelu|gelu",
                   "override the activation that the checkpoint says",

@@ -36,6 +36,9 @@ inline constexpr const char* kLabelGroup = "Labels";
 /// --label, --labels, --template, --templates and --classifier.
 void add_label_options(CLI::App& app, app::ClassifierSettings& settings);
 
+/// --truth.
+void add_truth_option(CLI::App& app, std::string& source);
+
 /// --activation, under the model's heading.
 void add_activation_option(CLI::App& app, std::string& activation);
 

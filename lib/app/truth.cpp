@@ -44,6 +44,17 @@ std::string parent_name(std::string_view path) {
     return error ? std::string() : folder.filename().string();
 }
 
+/// Adds the labels between the bars of `text` that are not in `labels` yet.
+void add_labels(std::vector<std::string>& labels, std::string_view text) {
+    while (!text.empty()) {
+        const std::size_t bar = std::min(text.find('|'), text.size());
+        const std::string_view label = text.substr(0, bar);
+        if (!label.empty() && std::find(labels.begin(), labels.end(), label) == labels.end())
+            labels.emplace_back(label);
+        text.remove_prefix(std::min(bar + 1, text.size()));
+    }
+}
+
 constexpr std::size_t kMostMatrixClasses = 4096;
 
 std::string percent(double part) {
@@ -59,7 +70,7 @@ double ratio(std::uint64_t part, std::uint64_t whole) {
 
 } // namespace
 
-Truth::Truth(const std::string& source) : by_folder_(source == "folder") {
+Truth::Truth(const std::string& source, bool several) : by_folder_(source == "folder") {
     if (by_folder_)
         return;
     const std::vector<std::string> lines = read_text_lines(source);
@@ -71,24 +82,36 @@ Truth::Truth(const std::string& source) : by_folder_(source == "folder") {
         if (tab == std::string::npos)
             fail(ErrorCode::bad_format,
                  concat(source, ":", i + 1, ": no tab between path and label"));
-        std::string label = lines[i].substr(tab + 1);
-        const auto [at, added] = labels_.emplace(lines[i].substr(0, tab), label);
-        if (!added && at->second != label)
+        const auto [at, added] = labels_.try_emplace(lines[i].substr(0, tab));
+        std::string_view rest = std::string_view(lines[i]).substr(tab + 1);
+        if (several) {
+            add_labels(at->second, rest);
+        } else if (added) {
+            at->second.emplace_back(rest);
+        } else if (at->second.front() != rest) {
             fail(ErrorCode::bad_format,
                  concat(source, ":", i + 1, ": ", at->first, " has another label further up (got '",
-                        label, "' and '", at->second, "')"));
+                        rest, "' and '", at->second.front(), "')"));
+        }
     }
 }
 
-std::optional<std::string> Truth::of(const Input& input) const {
+std::optional<std::vector<std::string>> Truth::all_of(const Input& input) const {
     if (!input.has_item)
         return std::nullopt;
     if (by_folder_) {
         const std::string name = input.is_text ? std::string() : parent_name(input.item);
-        return name.empty() ? std::nullopt : std::optional(io::path_to_utf8(name));
+        if (name.empty())
+            return std::nullopt;
+        return std::vector<std::string>{io::path_to_utf8(name)};
     }
     const auto found = labels_.find(input.is_text ? input.item : io::path_to_utf8(input.item));
     return found == labels_.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::optional<std::string> Truth::of(const Input& input) const {
+    std::optional<std::vector<std::string>> labels = all_of(input);
+    return !labels || labels->empty() ? std::nullopt : std::optional(std::move(labels->front()));
 }
 
 Scoreboard::Scoreboard(std::vector<std::string> labels) : labels_(std::move(labels)) {

@@ -22,14 +22,18 @@ class Truth {
     /// path does not spell it, as in ./1.png, that folder's name on this machine), or a file of
     /// lines path<TAB>label, where a path is spelt as the input is. Errors: those of
     /// read_text_lines; bad_format (a line without a tab, a path twice with two labels).
-    explicit Truth(const std::string& source);
+    /// With `several`, a path may have several labels in a file: separated by '|', in lines of
+    /// their own, or both; none after the tab says that it has none of them.
+    explicit Truth(const std::string& source, bool several = false);
 
-    /// Nothing where the source does not tell.
+    /// Nothing where the source does not tell. With `several`, the first label.
     std::optional<std::string> of(const Input& input) const;
+    /// All labels, each once, in the order of the file; nothing where the source does not tell.
+    std::optional<std::vector<std::string>> all_of(const Input& input) const;
 
   private:
     bool by_folder_ = false;
-    std::unordered_map<std::string, std::string> labels_;
+    std::unordered_map<std::string, std::vector<std::string>> labels_;
 };
 
 /// Counts of a classifier's answers against the truth.

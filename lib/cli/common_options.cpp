@@ -12,6 +12,19 @@ namespace {
 constexpr std::size_t kMostThreads = 4096;
 constexpr std::size_t kMostBatch = 65536;
 
+void add_threads_option(CLI::App& app, CommonOptions& options) {
+    add_number<std::size_t>(
+        app, "-j,--threads", options.threads, "N", "threads to compute with (default: all cores)",
+        "0 stands for all cores. The output does not depend on it.", 0, kMostThreads)
+        ->group(kModelGroup);
+}
+
+void add_device_option(CLI::App& app, CommonOptions& options) {
+    add_text(app, "--device", options.device, "auto|cpu|cuda[:N]", "where to compute",
+             "With auto, a CUDA device is used where the build and the machine have one.")
+        ->group(kModelGroup);
+}
+
 } // namespace
 
 void add_model_option(CLI::App& app, std::string& model) {
@@ -35,27 +48,31 @@ void add_message_options(CLI::App& app, CommonOptions& options) {
         ->group(kMessageGroup);
 }
 
-void add_common_options(CLI::App& app, CommonOptions& options) {
+void add_compute_options(CLI::App& app, CommonOptions& options) {
+    add_threads_option(app, options);
+    add_device_option(app, options);
+}
+
+void add_machine_options(CLI::App& app, CommonOptions& options) {
     add_model_option(app, options.model);
-    add_number<std::size_t>(
-        app, "-j,--threads", options.threads, "N", "threads to compute with (default: all cores)",
-        "0 stands for all cores. The output does not depend on it.", 0, kMostThreads)
-        ->group(kModelGroup);
+    add_threads_option(app, options);
     add_number<std::size_t>(app, "-b,--batch-size", options.batch_size, "N",
                             "inputs computed together (default: chosen)",
                             "Memory grows with it; the output does not depend on it. 0 stands for "
                             "the default.",
                             0, kMostBatch)
         ->group(kModelGroup);
-    add_text(app, "--device", options.device, "auto|cpu|cuda[:N]", "where to compute",
-             "With auto, a CUDA device is used where the build and the machine have one.")
-        ->group(kModelGroup);
+    add_device_option(app, options);
     add_text(
         app, "--precision", options.precision, "fp32|bf16|fp16|int8|auto",
         "how the weights of matrix products are kept",
         "With auto, float32. The others take less memory and are less exact; sums are float32 with "
         "each of them.")
         ->group(kModelGroup);
+}
+
+void add_common_options(CLI::App& app, CommonOptions& options) {
+    add_machine_options(app, options);
     add_message_options(app, options);
 }
 
@@ -69,10 +86,10 @@ void add_null_option(CLI::App& app, bool& null_separated) {
 void add_input_options(CLI::App& app, InputOptions& options, const std::string& operand_brief) {
     add_operands(app, "INPUT", options.operands, operand_brief);
     add_null_option(app, options.null_separated);
-    add_switch(app, "-r,--recursive", options.recursive,
-               "walk folders and take the pictures in them",
-               "Folders are walked in sorted order; files that are not pictures are passed over. It "
-               "holds for folders that a list names, too.")
+    add_switch(
+        app, "-r,--recursive", options.recursive, "walk folders and take the pictures in them",
+        "Folders are walked in sorted order; files that are not pictures are passed over. It "
+        "holds for folders that a list names, too.")
         ->group(kInputGroup);
 }
 

@@ -31,7 +31,11 @@ struct CommonOptions {
     bool verbose = false;           ///< what was chosen, and why
 };
 
-/// All of the above.
+/// -m, -j, -b, --device and --precision, for subcommands: messages are options of the command.
+void add_machine_options(CLI::App& app, CommonOptions& options);
+/// Only -j and --device, for commands that compute without a model.
+void add_compute_options(CLI::App& app, CommonOptions& options);
+/// All of the above, and those of messages.
 void add_common_options(CLI::App& app, CommonOptions& options);
 /// Only --quiet, --progress and --verbose, for commands that run no model.
 void add_message_options(CLI::App& app, CommonOptions& options);

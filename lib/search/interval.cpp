@@ -16,13 +16,6 @@ namespace {
 
 constexpr std::size_t kResamplesAtOnce = 16; // one task of a thread
 
-void check_confidence(double confidence) {
-    if (!(confidence > 0 && confidence < 1))
-        fail(ErrorCode::invalid_argument,
-             concat("compute an interval: the confidence is ", confidence,
-                    " (want a number between 0 and 1, such as 0.995)"));
-}
-
 /// The rows of each group, one group after the other.
 struct Groups {
     std::vector<std::uint32_t> rows;
@@ -55,6 +48,13 @@ void draw(const Groups& groups, RandomStream random, std::span<std::uint32_t> co
 }
 
 } // namespace
+
+void check_confidence(double confidence) {
+    if (!(confidence > 0 && confidence < 1))
+        fail(ErrorCode::invalid_argument,
+             concat("compute an interval: the confidence is ", confidence,
+                    " (want a number between 0 and 1, such as 0.995)"));
+}
 
 Interval clopper_pearson(std::uint64_t successes, std::uint64_t n, double confidence) {
     check_confidence(confidence);

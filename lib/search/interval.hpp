@@ -20,6 +20,9 @@ struct Interval {
 /// The paper's confidence.
 inline constexpr double kConfidence = 0.995;
 
+/// Errors: invalid_argument (not between 0 and 1, both excluded).
+void check_confidence(double confidence);
+
 /// The interval of Clopper and Pearson for a proportion: exact, from the binomial distribution.
 /// [0, 1] for n = 0. Errors: invalid_argument (more successes than n, a confidence outside (0, 1)).
 Interval clopper_pearson(std::uint64_t successes, std::uint64_t n, double confidence = kConfidence);

@@ -51,6 +51,21 @@ TEST_CASE("truth: by file it is what stands after the path's last tab") {
     CHECK_THROWS_AS(Truth(folder.write("t", "a.png\tdog\na.png\tcat\n")), Error);
 }
 
+TEST_CASE("truth: several labels of a path, between bars or in lines of their own") {
+    using Labels = std::vector<std::string>;
+    const TemporaryFolder folder;
+    const std::string file =
+        folder.write("t", "a.png\tdog|cat\nb.png\tdog\nb.png\tcat|dog\nc.png\t\n");
+    const Truth truth(file, true);
+    CHECK(truth.all_of(picture("a.png")) == Labels{"dog", "cat"});
+    CHECK(truth.all_of(picture("b.png")) == Labels{"dog", "cat"});
+    CHECK(truth.all_of(picture("c.png")) == Labels{});
+    CHECK_FALSE(truth.all_of(picture("d.png")));
+    CHECK(Truth("folder", true).all_of(picture("dog/1.png")) == Labels{"dog"});
+    // Where a path has one label, a bar is a character like others.
+    CHECK(Truth(folder.write("u", "a.png\tdog|cat\n")).of(picture("a.png")) == "dog|cat");
+}
+
 TEST_CASE("scoreboard: counts top-1, top-5, means and mistakes as done by hand") {
     Scoreboard board({"a", "b", "c", "d", "e", "f"});
     const std::vector<float> scores{6, 5, 4, 3, 2, 1};
