@@ -46,6 +46,13 @@ void add_report_options(CLI::App& app, app::EvalSettings& settings) {
     cli::add_output_option(app, settings.output);
 }
 
+void add_plot_option(CLI::App& app, app::EvalSettings& settings) {
+    cli::add_text(app, "--plot", settings.plot, "FILE", "draw the result, as .png or .svg",
+                  "Of zeroshot, which class is taken for which; of probe, the figure over the "
+                  "number of examples.")
+        ->group(cli::kOutputGroup);
+}
+
 void define_zeroshot(CLI::App& app, EvalOptions& options) {
     app::EvalZeroshotOptions& own = options.zeroshot;
     cmd::add_label_options(app, own.classes);
@@ -57,6 +64,7 @@ void define_zeroshot(CLI::App& app, EvalOptions& options) {
         ->group(kMetricGroup);
     cmd::add_truth_option(app, own.truth);
     add_report_options(app, options.eval);
+    add_plot_option(app, options.eval);
     cmd::add_errors_option(app, own.errors);
     cli::add_machine_options(app, options.common);
     cmd::add_activation_option(app, own.model.activation);

@@ -17,7 +17,7 @@ complete -c clip-classify -s f -l format -x -a 'jsonl tsv' -d 'format where FILE
 complete -c clip-classify -s k -l top -x -d 'how many labels a record lists'
 complete -c clip-classify -l scores -x -a 'softmax cosine logit' -d 'what a score is'
 complete -c clip-classify -l threshold -x -d 'no label where the best score is below X'
-complete -c clip-classify -l truth -r -F -a 'folder' -d 'where the true labels are; ends with a summary'
+complete -c clip-classify -l truth -r -F -a 'folder' -d 'where the true labels are'
 complete -c clip-classify -l summary -r -F -d 'write the summary of --truth as JSON'
 complete -c clip-classify -l errors -r -F -d 'write a JSON line for each input that failed'
 complete -c clip-classify -s m -l model -r -F -d 'checkpoint: a folder, a file or a model\'s name'

@@ -7,6 +7,7 @@
 
 #include "app/text_output.hpp"
 #include "base/concat.hpp"
+#include "draw/plot.hpp"
 #include "io/path_escape.hpp"
 
 namespace clip::app {
@@ -25,6 +26,8 @@ double rounded(double value) {
 void check_settings(const EvalSettings& settings) {
     (void)parse_metric(settings.metric);
     check_confidence(settings.confidence);
+    if (!settings.plot.empty())
+        check_plot_path(settings.plot);
 }
 
 void add_interval(JsonObject& out, std::string_view key, const Interval& interval) {

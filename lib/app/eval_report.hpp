@@ -30,8 +30,8 @@ struct EvalSummary {
     bool interrupted = false;
 };
 
-/// Errors: invalid_argument (an unknown metric, a confidence outside (0, 1), a plot that is neither
-/// .png nor .svg).
+/// Errors: invalid_argument (an unknown metric, a confidence outside (0, 1)), those of
+/// check_plot_path.
 void check_settings(const EvalSettings& settings);
 
 /// Adds "value", "interval", "confidence" and "interval_method". Bounds of intervals are rounded to

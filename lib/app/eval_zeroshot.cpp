@@ -10,6 +10,7 @@
 #include "app/option_checks.hpp"
 #include "app/scorer.hpp"
 #include "base/concat.hpp"
+#include "draw/plot.hpp"
 
 namespace clip::app {
 
@@ -21,6 +22,9 @@ void check_options(const EvalZeroshotOptions& options) {
         fail(ErrorCode::invalid_argument, "--truth is missing: folder, or a file of labels");
     if (!options.positive.empty() && options.eval.metric != "auc")
         fail(ErrorCode::invalid_argument, "--positive is for --metric auc only");
+    if (!options.eval.plot.empty() && options.eval.metric == "map11")
+        fail(ErrorCode::invalid_argument, "--plot draws which class is taken for which, and with "
+                                          "--metric map11 an input may be of several");
     const FileOption inputs[] = {{"--labels", options.classes.label_file},
                                  {"--templates", options.classes.template_file},
                                  {"--classifier", options.classes.file},
@@ -116,6 +120,10 @@ EvalSummary eval_zeroshot(const EvalZeroshotOptions& options, const Environment&
     add_classes(report, evaluation, classifier.labels);
     if (summary.interrupted)
         report.truth("interrupted", true);
+    if (!options.eval.plot.empty())
+        write_confusion_plot(options.eval.plot, {.title = concat("zero-shot, ", classifier.model),
+                                                 .labels = classifier.labels,
+                                                 .counts = evaluation.confusion()});
     write_report(options.eval, report, summary.interrupted, reporter);
     return summary;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "app/scorer.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "app/classifier_file.hpp"
@@ -92,6 +93,11 @@ void Scorer::check_given(Input& input) {
         input.error.emplace(ErrorCode::shape_mismatch,
                             concat("the embedding has ", input.embedding.size(), " values (want ",
                                    classifier_.dim, ")"));
+        return;
+    }
+    if (std::all_of(input.embedding.begin(), input.embedding.end(),
+                    [](float value) { return value == 0; })) {
+        input.error.emplace(ErrorCode::bad_format, "the embedding is all zeros");
         return;
     }
     if (input.model.empty() && !std::exchange(warned_, true))
