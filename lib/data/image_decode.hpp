@@ -15,6 +15,9 @@ struct DecodeOptions {
     /// A picture with more pixels is refused before memory is taken for it; 0: no limit. The
     /// default is where Pillow gives up, too.
     std::int64_t max_pixels = 178956970;
+    /// A JPEG may come with 1/2, 1/4 or 1/8 of its sides, which is much faster, as long as the
+    /// longer one keeps at least this many pixels; 0: as it is stored.
+    int shrink_to = 0;
     /// The plugin that decodes what libjpeg and libpng do not; empty: found beside the program.
     std::string plugin_path;
 };

@@ -32,6 +32,7 @@ struct JpegReader {
     JpegReader& operator=(const JpegReader&) = delete;
 
     Step read_header();
+    Step choose_size(int shrink_to);
     Step read_rows(std::uint8_t* pixels, std::size_t row_bytes);
 };
 
@@ -85,6 +86,20 @@ Step JpegReader::read_header() {
     return read == JPEG_HEADER_OK ? Step::done : Step::cut_off;
 }
 
+Step JpegReader::choose_size(int shrink_to) {
+    if (setjmp(jump) != 0)
+        return Step::broken;
+    const JDIMENSION longer =
+        decoder.image_width > decoder.image_height ? decoder.image_width : decoder.image_height;
+    decoder.scale_num = 1;
+    decoder.scale_denom = 1;
+    while (shrink_to > 0 && decoder.scale_denom < 8 &&
+           longer / (2 * decoder.scale_denom) >= static_cast<JDIMENSION>(shrink_to))
+        decoder.scale_denom *= 2;
+    jpeg_calc_output_dimensions(&decoder);
+    return Step::done;
+}
+
 Step JpegReader::read_rows(std::uint8_t* pixels, std::size_t row_bytes) {
     if (setjmp(jump) != 0)
         return Step::broken;
@@ -132,15 +147,17 @@ Image decode_jpeg(Bytes bytes, const DecodeOptions& options) {
     } else {
         fail_picture(PictureFormat::jpeg, concat(decoder.num_components, " colour channels"));
     }
-    Image image = make_image(static_cast<int>(decoder.image_width),
-                             static_cast<int>(decoder.image_height), mode, "JPEG");
+    if (reader.choose_size(options.shrink_to) != Step::done)
+        fail_picture(PictureFormat::jpeg, reader.message);
+    Image image = make_image(static_cast<int>(decoder.output_width),
+                             static_cast<int>(decoder.output_height), mode, "JPEG");
     image.orientation = orientation_of(decoder);
     switch (reader.read_rows(image.pixels.data(), image.row_bytes())) {
     case Step::broken:
         fail_picture(PictureFormat::jpeg, reader.message);
     case Step::cut_off:
         fail_cut_off(PictureFormat::jpeg,
-                     concat("row ", decoder.output_scanline, " of ", decoder.image_height));
+                     concat("row ", decoder.output_scanline, " of ", decoder.output_height));
     case Step::done:
         break;
     }

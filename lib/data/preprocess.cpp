@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/concat.hpp"
+#include "data/pixel_rgb.hpp"
 #include "data/resize.hpp"
 
 namespace clip {
@@ -39,38 +40,6 @@ ResizeWindow plan(int width, int height, const PreprocessOptions& options) {
             {height, to_height, crop_begin(to_height, n), n}};
 }
 
-/// Reads a pixel of any mode but grey16 as RGB, with Pillow's conversions.
-class ToRgb {
-  public:
-    explicit ToRgb(const Image& image) : mode_(image.mode), palette_(image.palette) {}
-
-    void operator()(std::uint8_t* rgb, const std::uint8_t* pixel) const {
-        switch (mode_) {
-        case PixelMode::rgb:
-        case PixelMode::rgba:
-            std::memcpy(rgb, pixel, 3);
-            return;
-        case PixelMode::palette:
-            std::memcpy(rgb, palette_[pixel[0]].data(), 3);
-            return;
-        case PixelMode::cmyk:
-            for (int c = 0; c < 3; ++c) {
-                const int white = 255 - pixel[3];
-                const int product = pixel[c] * white + 128;
-                const int value = white - (((product >> 8) + product) >> 8);
-                rgb[c] = static_cast<std::uint8_t>(std::clamp(value, 0, 255));
-            }
-            return;
-        default:
-            std::memset(rgb, pixel[0], 3);
-        }
-    }
-
-  private:
-    PixelMode mode_;
-    const Palette& palette_;
-};
-
 /// Every pixel taken from one pixel of the source: nearest, or a plain crop.
 std::vector<std::uint8_t> pick(const Image& image, const OrientedRows& rows,
                                const ResizeWindow& window) {
@@ -101,20 +70,6 @@ std::vector<std::uint8_t> resize_wide(OrientedRows& rows, const ResizeWindow& wi
     for (std::size_t i = 0; i < grey.size(); ++i)
         std::memset(out.data() + 3 * i, std::clamp(grey[i], 0, 255), 3);
     return out;
-}
-
-/// The upper bytes of 16-bit grey.
-Image upper_bytes(const Image& image) {
-    Image grey = make_image(image.width, image.height, PixelMode::grey, image.format);
-    grey.orientation = image.orientation;
-    const std::uint8_t* from = image.pixels.data();
-    std::uint8_t* to = grey.pixels.data();
-    for (std::size_t i = 0; i < grey.pixels.size(); ++i) {
-        std::uint16_t sample = 0;
-        std::memcpy(&sample, from + 2 * i, 2);
-        to[i] = static_cast<std::uint8_t>(sample >> 8);
-    }
-    return grey;
 }
 
 } // namespace
