@@ -38,25 +38,28 @@ constexpr Spelling kSpellings[] = {
     {0x20ac, "EUR"}, {0x2212, "-"},
 };
 
-void append_folded(std::string& out, char32_t code) {
+/// Appends what `code` is in ASCII without taking it apart. Whether it is anything.
+bool append_plain(std::string& out, char32_t code) {
     if (code >= 0x20 && code < 0x7f) {
         out += static_cast<char>(code);
-        return;
+        return true;
     }
     for (const Spelling& spelling : kSpellings)
         if (spelling.code == code) {
             out += spelling.ascii;
-            return;
+            return true;
         }
+    return false;
+}
+
+void append_folded(std::string& out, char32_t code) {
+    if (append_plain(out, code))
+        return;
     // A letter with accents comes apart into the letter and its marks, which are dropped.
     std::string parts;
     bool folded = true;
-    for (const char32_t part : nfkd_of(code)) {
-        if (part >= 0x20 && part < 0x7f)
-            parts += static_cast<char>(part);
-        else if (!is_mark(part))
-            folded = false;
-    }
+    for (const char32_t part : nfkd_of(code))
+        folded = (append_plain(parts, part) || is_mark(part)) && folded;
     if (folded)
         out += parts;
     else if (!is_invisible(code))

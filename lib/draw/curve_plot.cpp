@@ -36,6 +36,11 @@ const TextStyle kTick{11.0, kFaint};
 const TextStyle kAxisName{13.0, kInk, Align::centre};
 const TextStyle kLegend{12.0, kInk};
 
+/// Finite, and so is the difference of two of them.
+bool is_drawable(double value) {
+    return std::fabs(value) < 1e300;
+}
+
 bool has_interval(const CurvePoint& point) {
     return !std::isnan(point.low) || !std::isnan(point.high);
 }
@@ -48,7 +53,7 @@ void check(const CurvePlot& plot) {
                  concat(what, "a level has one point (got ", curve.points.size(), ")"));
         for (const CurvePoint& point : curve.points) {
             const std::string where = concat(what, "the point at ", point.x, ": ");
-            if (!std::isfinite(point.y) || (!curve.dashed_level && !std::isfinite(point.x)))
+            if (!is_drawable(point.y) || (!curve.dashed_level && !is_drawable(point.x)))
                 fail(ErrorCode::invalid_argument,
                      concat(where, "not a finite number (got ", point.y, ")"));
             if (plot.log_x && !curve.dashed_level && point.x <= 0.0)
@@ -57,7 +62,7 @@ void check(const CurvePlot& plot) {
             // Bounds that were rounded elsewhere may miss the point by a hair.
             const double slack = 1e-9 * std::max(1.0, std::fabs(point.y));
             if (has_interval(point) &&
-                !(std::isfinite(point.low) && std::isfinite(point.high) &&
+                !(is_drawable(point.low) && is_drawable(point.high) &&
                   point.low <= point.y + slack && point.high >= point.y - slack))
                 fail(ErrorCode::invalid_argument, concat(where, "its interval does not hold it (",
                                                          point.low, " to ", point.high, ")"));

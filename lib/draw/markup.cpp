@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "draw/markup.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -49,7 +50,8 @@ std::string escape_markup(std::string_view text) {
 }
 
 std::string format_coordinate(double value) {
-    const double hundredths = std::round(value * 100.0);
+    // Further away nothing is seen.
+    const double hundredths = std::round(std::clamp(value, -1e9, 1e9) * 100.0);
     char buffer[64];
     const auto end = std::to_chars(buffer, buffer + sizeof buffer, hundredths / 100.0,
                                    std::chars_format::fixed, 2);
