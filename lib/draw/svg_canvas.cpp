@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "draw/svg_canvas.hpp"
 
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
 #include "base/concat.hpp"
 #include "base/error.hpp"
 #include "data/png_writer.hpp"
@@ -81,6 +85,13 @@ int advance(char32_t code) {
     }
 }
 
+/// How often a pixel is repeated in the file. Not every viewer knows image-rendering; most would
+/// blur a picture that is not about as fine as the screen.
+int repetitions(double size, int pixels) {
+    constexpr double kFineness = 2.0; // pixels of the file on one of the coordinates
+    return std::clamp(static_cast<int>(std::lround(kFineness * size / pixels)), 1, 64);
+}
+
 } // namespace
 
 double SvgCanvas::text_width(std::string_view text, const TextStyle& style) const {
@@ -145,14 +156,28 @@ void SvgCanvas::text(Point at, std::string_view text, const TextStyle& style) {
 }
 
 void SvgCanvas::picture(const Box& box, const PictureView& picture) {
-    // Two spellings of "keep the pixels sharp": the standard's and that of browsers.
-    out_ +=
-        concat("<image", attribute("x", box.x), attribute("y", box.y),
-               attribute("width", box.width), attribute("height", box.height),
-               " preserveAspectRatio=\"none\" image-rendering=\"optimizeSpeed\" "
-               "style=\"image-rendering:pixelated\" xlink:href=\"data:image/png;base64,",
-               to_base64(encode_png(picture.width, picture.height, PngPixels::rgb, picture.pixels)),
-               "\"/>\n");
+    const int across = repetitions(box.width, picture.width);
+    const int down = repetitions(box.height, picture.height);
+    std::vector<std::uint8_t> png;
+    PngWriter writer(picture.width * across, picture.height * down, PngPixels::rgb,
+                     [&png](std::span<const std::uint8_t> bytes) {
+                         png.insert(png.end(), bytes.begin(), bytes.end());
+                     });
+    std::vector<std::uint8_t> row(static_cast<std::size_t>(picture.width * across) * 3);
+    for (int y = 0; y < picture.height * down; ++y) {
+        const std::uint8_t* from = picture.pixels + static_cast<std::size_t>(y / down) *
+                                                        static_cast<std::size_t>(picture.width) * 3;
+        for (int x = 0; x < picture.width * across; ++x)
+            std::memcpy(row.data() + 3 * static_cast<std::size_t>(x),
+                        from + 3 * static_cast<std::size_t>(x / across), 3);
+        writer.write_rows(row.data(), 1);
+    }
+    writer.finish();
+    out_ += concat("<image", attribute("x", box.x), attribute("y", box.y),
+                   attribute("width", box.width), attribute("height", box.height),
+                   " preserveAspectRatio=\"none\" style=\"image-rendering:pixelated\" "
+                   "xlink:href=\"data:image/png;base64,",
+                   to_base64(png), "\"/>\n");
 }
 
 std::string SvgCanvas::finish() && {

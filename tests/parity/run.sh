@@ -40,6 +40,7 @@ check() {
     has_oracle='test -f "$ORACLE"'
     has_torch='"$PYTHON" -c "import torch, numpy, PIL"'
     has_ftfy='"$FTFY_PYTHON" -c "import ftfy, regex"'
+    has_pillow='"$PYTHON" -c "import numpy, PIL"'
     has_h5py='"$PYTHON" -c "import h5py"'
 }
 cd "$root/tests/parity" || exit 2
@@ -56,6 +57,9 @@ check tokens "$has_oracle && $has_ftfy" "no oracle at $ORACLE, or no ftfy and re
     "$FTFY_PYTHON" tokens.py --oracle "$ORACLE" --command "$build/cmd/clip-model tokens --vocab $CLIP_VOCAB"
 check broken-pictures "$has_h5py && $has_torch" "no h5py or no Pillow in $PYTHON" \
     "$PYTHON" broken_pictures.py --model "$root/tests/golden/micro-vit-hf"
+check draw "$has_pillow" "no Pillow or no numpy in $PYTHON" \
+    "$PYTHON" draw.py "$build/tests/clip_draw_driver" "$root"/tests/golden/pixels/rgb*.jpg \
+    "$root"/tests/golden/pixels/*.png "$root"/tests/golden/pixels/turned-*.jpg
 check hdf5 "$has_h5py" "no h5py in $PYTHON" "$PYTHON" hdf5.py "$build"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]
