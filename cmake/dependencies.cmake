@@ -25,3 +25,13 @@ if(CLIP_HAVE_ONEDNN)
 else()
   message(STATUS "oneDNN: not used")
 endif()
+
+# L-BFGS, for the linear probe of clip-eval; without it the rest works.
+find_path(LBFGS_INCLUDE_DIR lbfgs.h)
+find_library(LBFGS_LIBRARY lbfgs)
+mark_as_advanced(LBFGS_INCLUDE_DIR LBFGS_LIBRARY)
+if(LBFGS_INCLUDE_DIR AND LBFGS_LIBRARY)
+  message(STATUS "liblbfgs: ${LBFGS_LIBRARY}")
+else()
+  message(STATUS "liblbfgs: not found; clip-eval probe is left out")
+endif()

@@ -43,6 +43,7 @@ allow cli base
 allow ../cmd app train search model nn ops backend io data tensor base cli
 
 only '(immintrin|x86intrin|arm_neon)\.h>' lib/backend/cpu/ lib/data/
+only 'lbfgs' lib/search/
 only 'oneapi/' lib/backend/onednn/
 only '(cuda|cublas|nv)' lib/backend/cuda/
 only '(hdf5|H5)' lib/io/
