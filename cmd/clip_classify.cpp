@@ -46,7 +46,7 @@ void define(CLI::App& app, app::ClassifyOptions& options, cli::CommonOptions& co
                            "The label is then null (empty in tsv), and the list of labels stays. "
                            "It does not change the summary of --truth.")
         ->group(cli::kOutputGroup);
-    cmd::add_truth_option(app, options.truth);
+    cmd::add_truth_option(app, options.truth, cli::kOutputGroup);
     cli::add_text(app, "--summary", options.summary, "FILE", "write the summary of --truth as JSON")
         ->group(cli::kOutputGroup);
     cmd::add_errors_option(app, options.errors);

@@ -2,6 +2,7 @@
 // clip-eval: what the paper measures.
 #include <CLI/CLI.hpp>
 
+#include "app/eval_probe.hpp"
 #include "app/eval_zeroshot.hpp"
 #include "cli/declare.hpp"
 #include "session.hpp"
@@ -13,15 +14,19 @@ using namespace clip;
 constexpr const char* kExamples = R"(Examples:
   clip-eval zeroshot --labels birds.txt --truth folder -r test
   clip-eval zeroshot -l fake,real --metric auc --truth truth.tsv test.h5
+  clip-embed --layer penultimate -r -o train.h5 train    # and test.h5 alike
+  clip-eval probe --train train.h5 --test test.h5 --truth folder
 )";
 
 constexpr const char* kMetricGroup = "Measuring";
+constexpr const char* kFitGroup = "Fitting";
 
 struct EvalOptions {
     cli::CommonOptions common;
     cli::InputOptions input;
     app::EvalSettings eval;
     app::EvalZeroshotOptions zeroshot;
+    app::EvalProbeOptions probe;
 };
 
 void add_metric_option(CLI::App& app, app::EvalSettings& settings) {
@@ -30,6 +35,12 @@ void add_metric_option(CLI::App& app, app::EvalSettings& settings) {
                   "The mean over classes of the accuracy within each; the 11-point mean average "
                   "precision of VOC2007, where an input may have several labels; the area under "
                   "the ROC curve, of two labels; or the mean of top-1 and top-5 accuracy.")
+        ->group(kMetricGroup);
+}
+
+void add_positive_option(CLI::App& app, std::string& label) {
+    cli::add_text(app, "--positive", label, "LABEL",
+                  "the label that auc ranks by (default: the second)")
         ->group(kMetricGroup);
 }
 
@@ -59,10 +70,8 @@ void define_zeroshot(CLI::App& app, EvalOptions& options) {
     cli::add_input_options(app, options.input, "a picture, an embedding file, a .jsonl list, or -");
     cmd::add_picture_options(app, own.pictures);
     add_metric_option(app, options.eval);
-    cli::add_text(app, "--positive", own.positive, "LABEL",
-                  "the label that auc ranks by (default: the second)")
-        ->group(kMetricGroup);
-    cmd::add_truth_option(app, own.truth);
+    add_positive_option(app, own.positive);
+    cmd::add_truth_option(app, own.truth, kMetricGroup);
     add_report_options(app, options.eval);
     add_plot_option(app, options.eval);
     cmd::add_errors_option(app, own.errors);
@@ -70,19 +79,63 @@ void define_zeroshot(CLI::App& app, EvalOptions& options) {
     cmd::add_activation_option(app, own.model.activation);
 }
 
+void define_probe(CLI::App& app, EvalOptions& options) {
+    app::EvalProbeOptions& own = options.probe;
+    cli::add_list(app, "--train", own.files.train, "FILE", "embedding file to fit on")
+        ->group(cli::kInputGroup);
+    cli::add_list(app, "--val", own.files.validation, "FILE", "embedding file to choose lambda on",
+                  "Without it, a fifth of each class of --train is held out for that, drawn by "
+                  "--seed.")
+        ->group(cli::kInputGroup);
+    cli::add_list(app, "--test", own.files.test, "FILE", "embedding file to measure on",
+                  "Without it, the figure is that of the rows on which lambda was chosen.")
+        ->group(cli::kInputGroup);
+    cmd::add_truth_option(app, own.files.truth, kMetricGroup);
+    cli::add_number<double>(app, "--lambda", own.lambda, "X",
+                            "strength of the penalty (default: searched for)",
+                            "The sum of the losses has X / 2 times the sum of the squared weights "
+                            "added to it. scikit-learn's C is 1 / X.")
+        ->group(kFitGroup);
+    cli::add_number<std::size_t>(app, "--max-iterations", own.max_iterations, "N",
+                                 "iterations of L-BFGS at most", "", 1, 1000000)
+        ->group(kFitGroup);
+    cli::add_comma_list(app, "--shots", own.shots, "K", "fit on K examples of each class, too",
+                        "Commas separate several. What is drawn for more holds what is drawn for "
+                        "fewer.")
+        ->group(kFitGroup);
+    cli::add_number<std::size_t>(app, "--repeats", own.repeats, "R",
+                                 "how often examples are drawn for each K", "", 1, 1000)
+        ->group(kFitGroup);
+    cli::add_number<double>(app, "--zeroshot", own.zeroshot, "X",
+                            "a figure of zeroshot, drawn as a level", "", 0, 1)
+        ->group(kFitGroup);
+    add_metric_option(app, options.eval);
+    add_positive_option(app, own.positive);
+    add_report_options(app, options.eval);
+    add_plot_option(app, options.eval);
+    cmd::add_errors_option(app, own.errors);
+    cli::add_compute_options(app, options.common);
+}
+
 void define(CLI::App& app, EvalOptions& options) {
     app.require_subcommand(1);
     define_zeroshot(*app.add_subcommand("zeroshot", "classify with words, and count what is right"),
                     options);
+    define_probe(*app.add_subcommand("probe", "fit a linear classifier on features"), options);
     cli::add_message_options(app, options.common);
 }
 
 int run(cli::RunContext& context, EvalOptions& options) {
     cmd::StandardReporter reporter(context);
-    const app::Environment world = cmd::read_environment("clip-eval");
+    if (context.command == "probe") {
+        options.probe.model = cmd::model_settings(options.common);
+        options.probe.eval = options.eval;
+        return cmd::exit_status(app::eval_probe(options.probe, reporter));
+    }
     cmd::take_shared_options(options.zeroshot, options.common, options.input);
     options.zeroshot.eval = options.eval;
-    return cmd::exit_status(app::eval_zeroshot(options.zeroshot, world, reporter));
+    return cmd::exit_status(
+        app::eval_zeroshot(options.zeroshot, cmd::read_environment("clip-eval"), reporter));
 }
 
 } // namespace

@@ -123,12 +123,12 @@ void add_label_options(CLI::App& app, app::ClassifierSettings& settings) {
         ->group(kLabelGroup);
 }
 
-void add_truth_option(CLI::App& app, std::string& source) {
+void add_truth_option(CLI::App& app, std::string& source, const char* group) {
     cli::add_text(
         app, "--truth", source, "folder|FILE", "where the true labels are",
         "With folder, the name of the folder that the picture lies in; else a file with a "
         "path, a tab and a label in each line.")
-        ->group(cli::kOutputGroup);
+        ->group(group);
 }
 
 void add_activation_option(CLI::App& app, std::string& activation) {

@@ -36,8 +36,8 @@ inline constexpr const char* kLabelGroup = "Labels";
 /// --label, --labels, --template, --templates and --classifier.
 void add_label_options(CLI::App& app, app::ClassifierSettings& settings);
 
-/// --truth.
-void add_truth_option(CLI::App& app, std::string& source);
+/// --truth, under the heading `group`.
+void add_truth_option(CLI::App& app, std::string& source, const char* group);
 
 /// --activation, under the model's heading.
 void add_activation_option(CLI::App& app, std::string& activation);

@@ -66,6 +66,10 @@ std::string quoted_beginning(std::string_view text) {
     return concat('\'', text.substr(0, bytes), bytes < text.size() ? "...'" : "'");
 }
 
+std::string place_of(const Input& input) {
+    return input.row < 0 ? std::string() : concat(" (row ", input.row, " of ", input.file, ")");
+}
+
 InputSource::InputSource(InputSourceOptions options) : options_(std::move(options)) {
     if (options_.operands.empty())
         options_.operands.emplace_back("-");
@@ -283,6 +287,8 @@ bool InputSource::next_row(Input& input) {
     input.model = rows_->header().model;
     input.file = rows_->name();
     input.settings = rows_->header().settings;
+    input.row = next_row_;
+    input.normalized = rows_->header().normalized;
     ++next_row_;
     return true;
 }

@@ -46,6 +46,8 @@ struct Input {
     std::string model;            ///< of the given embedding; empty where nothing is said
     std::string file;             ///< the embedding file that it is a row of, else empty
     std::string settings;         ///< that file's, see io::EmbeddingHeader
+    std::int64_t row = -1;        ///< which of its rows, from 0
+    bool normalized = true;       ///< that file's; true where nothing is said
     std::optional<Error> error;   ///< why there is nothing of the above
 };
 
@@ -92,6 +94,9 @@ class InputSource {
     std::vector<WalkedFile> walked_; // what the folder that was walked last holds, in order
     std::size_t next_walked_ = 0;
 };
+
+/// " (row 17 of photos.h5)" for a row of an embedding file, else empty: for messages.
+std::string place_of(const Input& input);
 
 /// The beginning of a text, for messages: at most 40 characters, in quotes.
 std::string quoted_beginning(std::string_view text);

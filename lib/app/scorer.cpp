@@ -97,7 +97,8 @@ void Scorer::check_given(Input& input) {
     }
     if (std::all_of(input.embedding.begin(), input.embedding.end(),
                     [](float value) { return value == 0; })) {
-        input.error.emplace(ErrorCode::bad_format, "the embedding is all zeros");
+        input.error.emplace(ErrorCode::bad_format,
+                            concat("the embedding is all zeros", place_of(input)));
         return;
     }
     if (input.model.empty() && !std::exchange(warned_, true))

@@ -315,14 +315,17 @@ FitResult LogisticRegression::fit(double lambda, const Options& options) const {
             .converged = minimum.converged};
 }
 
-void linear_scores(Backend& backend, const LinearClassifier& classifier, ConstView features,
-                   MutView scores) {
+LinearScorer::LinearScorer(Backend& backend, const LinearClassifier& classifier)
+    : backend_(backend) {
     const std::vector<float> weights(classifier.weights.begin(), classifier.weights.end());
     const std::vector<float> bias(classifier.bias.begin(), classifier.bias.end());
-    const Shape shape{as_size(bias.size()), features.shape[1]};
-    const auto prepared = ops::prepare_linear(
+    const Shape shape{as_size(bias.size()), as_size(weights.size() / bias.size())};
+    prepared_ = ops::prepare_linear(
         backend, {.weight = {weights.data(), shape}, .bias = {bias.data(), Shape{shape[0]}}});
-    ops::linear(backend, {.x = features, .weights = prepared.get(), .y = scores});
+}
+
+void LinearScorer::score(ConstView features, MutView scores) const {
+    ops::linear(backend_, {.x = features, .weights = prepared_.get(), .y = scores});
 }
 
 } // namespace clip

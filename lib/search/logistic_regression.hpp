@@ -86,8 +86,16 @@ class LogisticRegression {
     std::unique_ptr<State> state_;
 };
 
-/// Scores of rows: y (N, C) = x W^T + b, in float32.
-void linear_scores(Backend& backend, const LinearClassifier& classifier, ConstView features,
-                   MutView scores);
+/// Computes W x + b in float32.
+class LinearScorer {
+  public:
+    LinearScorer(Backend& backend, const LinearClassifier& classifier);
+    /// `features` (N, D); `scores` (N, C).
+    void score(ConstView features, MutView scores) const;
+
+  private:
+    Backend& backend_;
+    std::unique_ptr<PreparedLinear> prepared_;
+};
 
 } // namespace clip
