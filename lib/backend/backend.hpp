@@ -31,6 +31,9 @@ class Backend {
     virtual std::unique_ptr<PreparedLinear> prepare_linear(const LinearWeights& weights) = 0;
     virtual std::unique_ptr<PreparedConv2d> prepare_conv2d(const Conv2dWeights& weights) = 0;
 
+    /// `queries` (Q, E): rows of length 1, as float32 can say it.
+    virtual std::unique_ptr<PreparedScreen> prepare_screen(const ConstView& queries) = 0;
+
     virtual void linear(const LinearArgs& args) = 0;
     virtual void conv2d(const Conv2dArgs& args) = 0;
     virtual void layer_norm(const LayerNormArgs& args) = 0;
@@ -44,6 +47,8 @@ class Backend {
     virtual void similarity(const SimilarityArgs& args) = 0;
     virtual void softmax(const SoftmaxArgs& args) = 0;
     virtual void top_k(const TopKArgs& args) = 0;
+    virtual void exact_dots(const ExactDotsArgs& args) = 0;
+    virtual void screen(const ScreenArgs& args) = 0;
 };
 
 } // namespace clip

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "base/activation.hpp"
 #include "tensor/view.hpp"
@@ -190,6 +191,46 @@ struct TopKArgs {
     std::int64_t k = 1;              ///< at most C
     MutView values;                  ///< (R, k)
     std::span<std::int64_t> indices; ///< (R * k), row-major
+};
+
+/// Dot products in float64, each element of which has one fixed order of summation: 16 partial sums
+/// of the products (which float64 holds exactly), added up in a tree. The same bits everywhere.
+struct ExactDotsArgs {
+    ConstView rows;           ///< (C, E) f32 or f16
+    ConstView queries;        ///< (Q, E), or empty
+    std::span<double> dots;   ///< (C * Q), row-major by rows
+    std::span<double> norms2; ///< (C): the squared length of each row, or empty
+};
+
+/// Queries as an implementation wants them for screening; given only to backends like the one that
+/// made it (any of the same kind and instruction set).
+class PreparedScreen {
+  public:
+    PreparedScreen(std::int64_t queries, std::int64_t width) : queries_(queries), width_(width) {}
+    virtual ~PreparedScreen() = default;
+    PreparedScreen(const PreparedScreen&) = delete;
+    PreparedScreen& operator=(const PreparedScreen&) = delete;
+    std::int64_t queries() const { return queries_; }
+    std::int64_t width() const { return width_; }
+
+  private:
+    std::int64_t queries_, width_;
+};
+
+/// A row and a query that may be close.
+struct ScreenPair {
+    std::int32_t row = 0;
+    std::int32_t query = 0;
+};
+
+/// Finds every pair whose cosine, computed exactly and rounded to float32, may reach the query's
+/// limit. More pairs may be reported, never fewer.
+struct ScreenArgs {
+    ConstView rows;                       ///< (C, E) f32 or f16, of any length but 0
+    std::span<const float> inverse_norms; ///< (C): 1 / length, rounded
+    const PreparedScreen* queries = nullptr;
+    std::span<const float> limits;            ///< (Q); -infinity: every row
+    std::vector<ScreenPair>* pairs = nullptr; ///< appended to, in an order of the backend's own
 };
 
 } // namespace clip

@@ -48,6 +48,22 @@ void ArgumentCheck::memory(std::string_view name, const void* data, std::size_t 
     ranges_[count_++] = {name, begin, begin + bytes, written, {}};
 }
 
+void ArgumentCheck::on_device(std::string_view name, const ConstView& view) const {
+    if (view.device != device_)
+        fail(ErrorCode::device_mismatch,
+             concat(op_, ": ", name, " is on another device (got ", view.device.to_string(),
+                    ", want ", device_.to_string(), ")"));
+}
+
+void ArgumentCheck::rows_to_search(std::string_view name, const ConstView& view) {
+    rank(name, view, 2);
+    if (view.dtype != DType::f32 && view.dtype != DType::f16)
+        fail(ErrorCode::dtype_mismatch, concat(op_, ": ", name, " has another element type (got ",
+                                               dtype_name(view.dtype), ", want f32 or f16)"));
+    on_device(name, view);
+    memory(name, view.data, view.bytes(), dtype_size(view.dtype), false);
+}
+
 void ArgumentCheck::view(std::string_view name, const ConstView& view, const Shape& shape,
                          bool written, std::string_view may_be) {
     if (view.shape != shape)
@@ -57,10 +73,7 @@ void ArgumentCheck::view(std::string_view name, const ConstView& view, const Sha
     if (view.dtype != DType::f32)
         fail(ErrorCode::dtype_mismatch, concat(op_, ": ", name, " has another element type (got ",
                                                dtype_name(view.dtype), ", want f32)"));
-    if (view.device != device_)
-        fail(ErrorCode::device_mismatch,
-             concat(op_, ": ", name, " is on another device (got ", view.device.to_string(),
-                    ", want ", device_.to_string(), ")"));
+    on_device(name, view);
     const std::size_t before = count_;
     memory(name, view.data, view.bytes(), alignof(float), written);
     if (count_ > before)

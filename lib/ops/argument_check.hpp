@@ -26,7 +26,9 @@ class ArgumentCheck {
     void rank(std::string_view name, const ConstView& view, std::size_t axes) const;
     /// A float32 input of exactly this shape.
     void input(std::string_view name, const ConstView& view, const Shape& shape);
-    /// The same, or left default-constructed.
+    /// Rows (C, E) of float32 or float16.
+    void rows_to_search(std::string_view name, const ConstView& view);
+    /// A float32 input of this shape, or left default-constructed.
     void optional_input(std::string_view name, const ConstView& view, const Shape& shape);
     /// A float32 output of exactly this shape. It may be the same memory as the input called
     /// `may_be`, from the first element to the last.
@@ -58,6 +60,7 @@ class ArgumentCheck {
     };
     void view(std::string_view name, const ConstView& view, const Shape& shape, bool written,
               std::string_view may_be);
+    void on_device(std::string_view name, const ConstView& view) const;
 
     std::string_view op_;
     Device device_;

@@ -29,12 +29,18 @@ std::vector<Isa> usable_isas();
 /// The name of the fastest of them.
 std::string_view cpu_isa_name();
 
+/// The int8 kernels for screening that this CPU and its system run, slowest first; may be empty.
+std::vector<std::string_view> usable_int8_names();
+
 /// Makes the backend; `pool` must outlive it.
 ///
 /// `isa` forces an instruction set (for tests and comparisons); without it the fastest usable one
 /// is taken, and where that is only `portable`, `fallback` itself is returned unless it is null.
-/// Errors: unsupported (`isa` is not usable here).
+/// `int8` forces the kernels for screening likewise, and empty ones: none. Without it the fastest
+/// usable ones are taken, or none where `isa` is forced.
+/// Errors: unsupported (`isa` or `int8` is not usable here).
 std::unique_ptr<Backend> make_cpu_backend(ThreadPool& pool, std::unique_ptr<Backend> fallback,
-                                          std::optional<Isa> isa = std::nullopt);
+                                          std::optional<Isa> isa = std::nullopt,
+                                          std::optional<std::string_view> int8 = std::nullopt);
 
 } // namespace clip

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "backend/cpu/context.hpp"
+#include "backend/cpu/int8_table.hpp"
 
 namespace clip::cpu {
 
@@ -21,5 +22,10 @@ void gather_rows(Context& context, const GatherRowsArgs& args);
 void avg_pool(Context& context, const AvgPoolArgs& args);
 void mean_token(Context& context, const MeanTokenArgs& args);
 void top_k(Context& context, const TopKArgs& args);
+void exact_dots(Context& context, const ExactDotsArgs& args);
+/// `int8` may be null: float32 products are used then.
+std::unique_ptr<PreparedScreen> prepare_screen(Context& context, const Int8Table* int8,
+                                               const ConstView& queries);
+void screen(Context& context, const Int8Table* int8, const ScreenArgs& args);
 
 } // namespace clip::cpu

@@ -73,6 +73,15 @@ struct AttentionTask {
     float* scratch = nullptr;        ///< attention_scratch(keys, width) elements
 };
 
+constexpr int kMostDots = 4;
+
+/// What quantize_row says of a row: u is near `step` times its bytes.
+struct QuantizedRow {
+    float step = 0;       ///< of the unit vector u a unit of int8
+    float error = 0;      ///< the length of u minus its approximation, rounded up
+    std::int32_t sum = 0; ///< of the bytes
+};
+
 struct KernelTable {
     int panel;     ///< columns of a packed panel
     int max_rows;  ///< the most rows of a tile
@@ -108,6 +117,18 @@ struct KernelTable {
     float (*l2_normalize)(float* y, const float* x, std::int64_t width);
     /// One row.
     void (*softmax)(float* y, const float* x, std::int64_t width);
+
+    /// One row (float32, or float16 where `half`) with `count` <= kMostDots queries; dots
+    /// (count), norm2 or null. The order of summation is that of ExactDotsArgs.
+    void (*exact_dots)(double* dots, double* norm2, const void* row, bool half,
+                       const float* const* queries, int count, std::int64_t width);
+    void (*widen_halves)(float* to, const void* from, std::int64_t count);
+    /// One row times `inverse_norm` as int8, zeros after it up to `padded`, a multiple of kLanes.
+    QuantizedRow (*quantize_row)(std::int8_t* to, const void* row, bool half, float inverse_norm,
+                                 std::int64_t width, std::int64_t padded);
+    /// Writes the places where scale * estimates[i] >= limits[i] to `found`; returns how many.
+    std::int64_t (*scan_estimates)(std::int32_t* found, const float* estimates, float scale,
+                                   const float* limits, std::int64_t count);
 };
 
 /// Null where this build has no such kernels. None of them checks the CPU.

@@ -10,6 +10,7 @@
 #include "backend/cpu/pack_kernels.hpp"
 #include "backend/cpu/row_kernels.hpp"
 #include "backend/cpu/attention_kernels.hpp"
+#include "backend/cpu/search_kernels.hpp"
 // clang-format on
 
 namespace clip::cpu {
@@ -35,6 +36,10 @@ constexpr KernelTable kTable = {
     .layer_norm = layer_norm,
     .l2_normalize = l2_normalize,
     .softmax = softmax,
+    .exact_dots = exact_dots,
+    .widen_halves = widen_halves,
+    .quantize_row = quantize_row,
+    .scan_estimates = scan_estimates,
 };
 static_assert(kMaxRows <= kMostRows && kPanel <= kMostPanel);
 

@@ -95,6 +95,11 @@ inline __m256 scale_exponent(__m256 y, __m256 shifted) {
     const __m256i n = _mm256_slli_epi32(_mm256_castps_si256(shifted), 23);
     return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(y), n));
 }
+/// Whether any lane of a is at least that of b.
+inline bool vec_any_reaches(Vec a, Vec b) {
+    return _mm256_movemask_ps(_mm256_or_ps(_mm256_cmp_ps(a.low, b.low, _CMP_GE_OQ),
+                                           _mm256_cmp_ps(a.high, b.high, _CMP_GE_OQ))) != 0;
+}
 /// y * 2^n for the integer n in the low bits of `shifted` = n + 1.5 * 2^23
 inline Vec vec_scale_exponent(Vec y, Vec shifted) {
     return {scale_exponent(y.low, shifted.low), scale_exponent(y.high, shifted.high)};

@@ -78,6 +78,10 @@ inline Vec vec_abs(Vec a) {
 inline Vec vec_less(Vec a, Vec b, Vec yes, Vec no) {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), no, yes);
 }
+/// Whether any lane of a is at least that of b.
+inline bool vec_any_reaches(Vec a, Vec b) {
+    return _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ) != 0;
+}
 /// y * 2^n for the integer n in the low bits of `shifted` = n + 1.5 * 2^23
 inline Vec vec_scale_exponent(Vec y, Vec shifted) {
     const __m512i n = _mm512_slli_epi32(_mm512_castps_si512(shifted), 23);

@@ -93,6 +93,13 @@ inline Vec vec_less(Vec a, Vec b, Vec yes, Vec no) {
     return each(
         [&](int i) { return vbslq_f32(vcltq_f32(a.part[i], b.part[i]), yes.part[i], no.part[i]); });
 }
+/// Whether any lane of a is at least that of b.
+inline bool vec_any_reaches(Vec a, Vec b) {
+    uint32x4_t any = vcgeq_f32(a.part[0], b.part[0]);
+    for (int i = 1; i < 4; ++i)
+        any = vorrq_u32(any, vcgeq_f32(a.part[i], b.part[i]));
+    return vmaxvq_u32(any) != 0;
+}
 /// y * 2^n for the integer n in the low bits of `shifted` = n + 1.5 * 2^23
 inline Vec vec_scale_exponent(Vec y, Vec shifted) {
     return each([&](int i) {

@@ -91,6 +91,13 @@ inline Vec vec_abs(const Vec& a) {
 inline Vec vec_less(const Vec& a, const Vec& b, const Vec& yes, const Vec& no) {
     return each([&](int i) { return a.lane[i] < b.lane[i] ? yes.lane[i] : no.lane[i]; });
 }
+/// Whether any lane of a is at least that of b.
+inline bool vec_any_reaches(const Vec& a, const Vec& b) {
+    bool any = false;
+    for (int i = 0; i < 16; ++i)
+        any |= a.lane[i] >= b.lane[i];
+    return any;
+}
 /// y * 2^n for the integer n in the low bits of `shifted` = n + 1.5 * 2^23
 inline Vec vec_scale_exponent(const Vec& y, const Vec& shifted) {
     return each([&](int i) {

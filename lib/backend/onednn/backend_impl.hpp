@@ -39,6 +39,9 @@ class OneDnnBackend final : public Backend {
 
     std::unique_ptr<PreparedLinear> prepare_linear(const LinearWeights& weights) override;
     std::unique_ptr<PreparedConv2d> prepare_conv2d(const Conv2dWeights& weights) override;
+    std::unique_ptr<PreparedScreen> prepare_screen(const ConstView& queries) override {
+        return ref_.prepare_screen(queries);
+    }
 
     void linear(const LinearArgs& args) override;
     void conv2d(const Conv2dArgs& args) override;
@@ -54,6 +57,8 @@ class OneDnnBackend final : public Backend {
     void mean_token(const MeanTokenArgs& args) override { ref_.mean_token(args); }
     void l2_normalize(const L2NormalizeArgs& args) override { ref_.l2_normalize(args); }
     void top_k(const TopKArgs& args) override { ref_.top_k(args); }
+    void exact_dots(const ExactDotsArgs& args) override { ref_.exact_dots(args); }
+    void screen(const ScreenArgs& args) override { ref_.screen(args); }
 
   private:
     std::shared_ptr<const Kernel> block_kernel(std::string_view op, const Linear& weights,

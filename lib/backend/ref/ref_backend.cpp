@@ -8,6 +8,7 @@
 #include "backend/ref/avg_pool.hpp"
 #include "backend/ref/conv2d.hpp"
 #include "backend/ref/embedding.hpp"
+#include "backend/ref/exact_dots.hpp"
 #include "backend/ref/gather_rows.hpp"
 #include "backend/ref/l2_normalize.hpp"
 #include "backend/ref/layer_norm.hpp"
@@ -221,6 +222,54 @@ void RefBackend::top_k(const TopKArgs& args) {
         ref::top_k(args.values.f32() + r * args.k, args.indices.data() + r * args.k,
                    args.x.f32() + r * count, 1, count, args.k);
     });
+}
+
+namespace {
+
+struct RefScreen final : PreparedScreen {
+    explicit RefScreen(const ConstView& from)
+        : PreparedScreen(from.shape[0], from.shape[1]), unit(Tensor::to_f32(from)) {}
+    Tensor unit;
+};
+
+} // namespace
+
+void RefBackend::exact_dots(const ExactDotsArgs& args) {
+    const std::int64_t width = args.rows.shape[1];
+    const std::int64_t queries = args.queries.empty() ? 0 : args.queries.shape[0];
+    for_each(args.rows.shape[0], [&](std::int64_t r) {
+        visit_floating(args.rows.dtype, [&]<typename T>() {
+            const T* row = args.rows.as<T>() + r * width;
+            for (std::int64_t q = 0; q < queries; ++q)
+                args.dots[static_cast<std::size_t>(r * queries + q)] =
+                    ref::exact_dot(row, args.queries.f32() + q * width, width);
+            if (!args.norms2.empty())
+                args.norms2[static_cast<std::size_t>(r)] = ref::exact_dot(row, row, width);
+        });
+    });
+}
+
+std::unique_ptr<PreparedScreen> RefBackend::prepare_screen(const ConstView& queries) {
+    return std::make_unique<RefScreen>(queries);
+}
+
+void RefBackend::screen(const ScreenArgs& args) {
+    const auto& queries = made_here<RefScreen>(args.queries);
+    const std::int64_t width = queries.width();
+    // What the float32 unit query and the two roundings may be off by.
+    constexpr double kSlack = 1e-6;
+    for (std::int64_t r = 0; r < args.rows.shape[0]; ++r)
+        visit_floating(args.rows.dtype, [&]<typename T>() {
+            const double inverse = args.inverse_norms[static_cast<std::size_t>(r)];
+            for (std::int64_t q = 0; q < queries.queries(); ++q)
+                if (ref::exact_dot(args.rows.as<T>() + r * width, queries.unit.f32() + q * width,
+                                   width) *
+                            inverse +
+                        kSlack >=
+                    static_cast<double>(args.limits[static_cast<std::size_t>(q)]))
+                    args.pairs->push_back(
+                        {static_cast<std::int32_t>(r), static_cast<std::int32_t>(q)});
+        });
 }
 
 } // namespace clip

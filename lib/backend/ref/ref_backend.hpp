@@ -19,6 +19,7 @@ class RefBackend final : public Backend {
     /// Weights are rounded through their storage type and kept as float32.
     std::unique_ptr<PreparedLinear> prepare_linear(const LinearWeights& weights) override;
     std::unique_ptr<PreparedConv2d> prepare_conv2d(const Conv2dWeights& weights) override;
+    std::unique_ptr<PreparedScreen> prepare_screen(const ConstView& queries) override;
 
     void linear(const LinearArgs& args) override;
     void conv2d(const Conv2dArgs& args) override;
@@ -33,6 +34,8 @@ class RefBackend final : public Backend {
     void similarity(const SimilarityArgs& args) override;
     void softmax(const SoftmaxArgs& args) override;
     void top_k(const TopKArgs& args) override;
+    void exact_dots(const ExactDotsArgs& args) override;
+    void screen(const ScreenArgs& args) override;
 
   private:
     /// Calls body(row) for each row, several threads at a time.
