@@ -56,3 +56,5 @@ show "h5dump -H -d /embedding data/photographs.h5 | head -8"
 labels='--label "a castle" --label "a bridge" --label "a tiger" --label "an insect" --label "fruit"'
 show "clip-classify -r $labels -k 2 $pictures | head -4"
 show "clip-classify $labels -f tsv data/photographs.h5 | head -4"
+show "clip-rank -q 'a castle by the water' -k 3 --sheet data/hits.html data/photographs.h5"
+show "clip-rank --duplicates --threshold 0.99 data/photographs.h5 | head -3"

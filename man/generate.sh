@@ -7,6 +7,7 @@
 #   @EXIT_STATUS@   exit-status.inc, beside this script
 #   @EXAMPLE name@  the case "# name: NAME" of a .case file: its command, input and output
 #   @INCLUDE name@  NAME.inc, beside this script: what several pages say
+#   @FILE name@     the file NAME of the folder examples, as it stands
 # and anywhere in a line:
 #   @VERSION@       the last word of the first line of PROGRAM --version
 #
@@ -95,6 +96,17 @@ LC_ALL=C awk -v options="$work/options" -v here="$here" -v cases="$work/cases" \
     /^@OPTIONS@$/ { insert(options); next }
     /^@EXIT_STATUS@$/ { insert(here "/exit-status.inc"); next }
     /^@INCLUDE [a-z-]*@$/ { insert(here "/" substr($2, 1, length($2) - 1) ".inc"); next }
+    /^@FILE [^@]*@$/ {
+        file = here "/../examples/" substr($2, 1, length($2) - 1)
+        for (count = 0; (getline line < file) > 0; ++count)
+            verbatim(line)
+        close(file)
+        if (!count) {
+            print page ": nothing to insert from " file > "/dev/stderr"
+            exit failed = 1
+        }
+        next
+    }
     /^@EXAMPLE [^@]*@$/ { example(substr($0, 10, length($0) - 10)); next }
     {
         gsub(/@VERSION@/, version)

@@ -27,8 +27,8 @@ for page in "$here"/*.[17].in; do
     [ -x "$command" ] || command=$commands/clip-embed
     write "$out/man/$name" sh "$here/generate.sh" "$command" "$page" "$cases"
 done
-for command in embed classify model; do
-    program=$commands/clip-$command
+for program in "$commands"/clip-*; do
+    command=${program##*/clip-}
     write "$out/completions/bash/clip-$command" "$program" --generate=bash
     write "$out/completions/zsh/_clip-$command" "$program" --generate=zsh
     write "$out/completions/fish/clip-$command.fish" "$program" --generate=fish

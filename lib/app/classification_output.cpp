@@ -1,36 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "app/classification_output.hpp"
 
-#include <string_view>
-
+#include "app/tsv.hpp"
 #include "io/input_record.hpp"
 #include "io/json_text.hpp"
 
 namespace clip::app {
-
-namespace {
-
-void append_field(std::string& out, std::string_view text) {
-    for (const char byte : text)
-        switch (byte) {
-        case '\t':
-            out += "\\t";
-            break;
-        case '\n':
-            out += "\\n";
-            break;
-        case '\r':
-            out += "\\r";
-            break;
-        case '\\':
-            out += "\\\\";
-            break;
-        default:
-            out += byte;
-        }
-}
-
-} // namespace
 
 void append_answer_json(std::string& out, const Input& input, const Answer& answer,
                         std::span<const std::string> labels) {
@@ -70,17 +45,17 @@ void append_answer_json(std::string& out, const Input& input, const Answer& answ
 
 void append_answer_tsv(std::string& out, const Input& input, const Answer& answer,
                        std::span<const std::string> labels) {
-    append_field(out, input.item);
+    append_tsv_field(out, input.item);
     for (std::size_t i = 0; i < answer.top.size(); ++i) {
         out += '\t';
         if (i > 0 || answer.confident)
-            append_field(out, labels[answer.top[i].label]);
+            append_tsv_field(out, labels[answer.top[i].label]);
         out += '\t';
         io::append_json_float(out, answer.top[i].score);
     }
     if (answer.with_truth) {
         out += '\t';
-        append_field(out, answer.truth.value_or(""));
+        append_tsv_field(out, answer.truth.value_or(""));
     }
     out += '\n';
 }

@@ -25,8 +25,8 @@ FailureLog::FailureLog(Reporter& reporter, const std::string& path) : reporter_(
     out_ = std::make_unique<io::OutputStream>(fd, path, true);
 }
 
-void FailureLog::add(const Input& input, const Error& error) {
-    ++count_;
+void FailureLog::add(const Input& input, const Error& error, std::uint64_t count) {
+    count_ += count;
     std::string_view reason = error.what();
     if (reason.starts_with(input.name + ": ")) // a file's own reader names it too
         reason.remove_prefix(input.name.size() + 2);

@@ -19,7 +19,8 @@ class FailureLog {
     /// Empties the file; an empty name means none. Errors: not_found, io_failure.
     FailureLog(Reporter& reporter, const std::string& path);
 
-    void add(const Input& input, const Error& error);
+    /// `count`: how many inputs the one message stands for.
+    void add(const Input& input, const Error& error, std::uint64_t count = 1);
     /// Hands on what was written. Errors: io_failure, ClosedPipe.
     void flush();
     void close();

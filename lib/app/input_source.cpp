@@ -137,16 +137,24 @@ void InputSource::open_operand(const std::string& operand, Input& input, bool& f
             walk(operand);
             return;
         }
+        const int pipe = shell_pipe(operand);
+        const bool piped_rows = pipe >= 0 && begins_with(pipe, "\x89HDF", options_.stop);
         if (options_.embeddings &&
-            (ends_in(operand, {".h5", ".hdf5"}) || io::looks_like_hdf5(operand))) {
+            (piped_rows || ends_in(operand, {".h5", ".hdf5"}) || io::looks_like_hdf5(operand))) {
             rows_ = io::EmbeddingReader::open(operand);
             next_row_ = 0;
             block_items_.clear();
             return;
         }
-        if (ends_in(operand, {".jsonl", ".ndjson"})) {
+        if (ends_in(operand, {".jsonl", ".ndjson"}) ||
+            (pipe >= 0 && begins_with(pipe, "{", options_.stop))) {
             lines_.emplace(io::LineReader::open(operand, {.stop = options_.stop}));
             list_kind_ = ListKind::json;
+            return;
+        }
+        if (options_.captions && ends_in(operand, {".txt"})) {
+            lines_.emplace(io::LineReader::open(operand, {.stop = options_.stop}));
+            list_kind_ = ListKind::captions;
             return;
         }
     }
@@ -192,9 +200,10 @@ void InputSource::open_standard_input() {
 }
 
 bool InputSource::next_line(Input& input) {
-    const io::RecordOptions record_options{.json = !options_.null_separated ||
-                                                   list_kind_ == ListKind::json,
-                                           .plain_is_text = options_.texts,
+    const bool captions = list_kind_ == ListKind::captions;
+    const io::RecordOptions record_options{.json = list_kind_ == ListKind::json ||
+                                                   (!options_.null_separated && !captions),
+                                           .plain_is_text = options_.texts || captions,
                                            .own_keys = options_.own_keys};
     const bool blanks_count = options_.texts && list_kind_ == ListKind::mixed;
     while (true) {
@@ -212,6 +221,8 @@ bool InputSource::next_line(Input& input) {
             line.remove_prefix(kByteOrderMark.size());
         if (is_blank(line) && !blanks_count)
             continue;
+        if (captions && line.ends_with('\r'))
+            line.remove_suffix(1);
         if (const auto start = line.find_first_not_of(" \t");
             record_options.json && start != std::string_view::npos && line[start] == '{')
             line.remove_prefix(start); // as JSON allows; a name with blanks before it stays
@@ -313,6 +324,7 @@ std::optional<std::uint64_t> InputSource::total() const {
         const std::string& operand = options_.operands[i];
         if (operand == "-" ||
             (!options_.texts && (is_folder(operand) || ends_in(operand, {".jsonl", ".ndjson"}) ||
+                                 (options_.captions && ends_in(operand, {".txt"})) ||
                                  (options_.embeddings && ends_in(operand, {".h5", ".hdf5"})))))
             return std::nullopt;
         ++count;

@@ -28,6 +28,9 @@ struct InputSourceOptions {
     /// Take embeddings: HDF5 files by their signature, as an operand or on standard input, and the
     /// key `embedding` of JSON lines. Otherwise a record's path or text is what counts.
     bool embeddings = false;
+    /// Operands in .txt are lists of texts, one a line (LF or CRLF) as it stands; blank lines are
+    /// passed over.
+    bool captions = false;
     Shard shard;
     /// Keys that the command writes; carried members of these names are dropped.
     std::vector<std::string_view> own_keys;
@@ -64,7 +67,7 @@ class InputSource {
     std::optional<std::uint64_t> total() const;
 
   private:
-    enum class ListKind : std::uint8_t { mixed, json };
+    enum class ListKind : std::uint8_t { mixed, json, captions };
     struct WalkedFile {
         std::string path;
         std::optional<Error> error; ///< a folder that cannot be read

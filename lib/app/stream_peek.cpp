@@ -2,6 +2,7 @@
 #include "app/stream_peek.hpp"
 
 #include <array>
+#include <charconv>
 #include <ctime>
 
 #include <fcntl.h>
@@ -68,6 +69,17 @@ bool begins_with(int fd, std::string_view signature, const std::atomic<bool>* st
         ::nanosleep(&pause, nullptr);
     }
     return false;
+}
+
+int shell_pipe(const std::string& path) {
+    constexpr std::string_view kFolder = "/dev/fd/";
+    int fd = -1;
+    const char* end = path.data() + path.size();
+    if (!path.starts_with(kFolder) ||
+        std::from_chars(path.data() + kFolder.size(), end, fd).ptr != end)
+        return -1;
+    struct stat status {};
+    return ::fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode) ? fd : -1;
 }
 
 } // namespace clip::app

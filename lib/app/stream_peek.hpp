@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <string>
 #include <string_view>
 
 namespace clip::app {
@@ -14,5 +15,8 @@ bool would_wait_for(int fd);
 /// Waits for them until the other side ends, or the stop flag is raised. Takes nothing; false where
 /// the kind of file does not allow that.
 bool begins_with(int fd, std::string_view signature, const std::atomic<bool>* stop);
+
+/// The descriptor of a pipe that a shell's <(command) names, such as /dev/fd/63; else -1.
+int shell_pipe(const std::string& path);
 
 } // namespace clip::app

@@ -8,6 +8,7 @@
 # ORACLE  the PyTorch oracle that makes a full-size ViT-B/32 (default ../shared/oracle/clip_oracle.py)
 # PYTHON  a python3 with torch (default /usr/bin/python3)
 # ORT_PYTHON  a python3 with onnxruntime and numpy (default the same)
+# FAISS_PYTHON  a python3 with faiss and numpy (default the same)
 # MODELS  where the checkpoint and the ONNX file are kept (default BUILD/models)
 set -eu
 build=$(CDPATH='' cd -- "$1" && pwd)
@@ -19,12 +20,22 @@ MODELS=${MODELS:-$build/models}
 CLIP_VOCAB=${CLIP_VOCAB:-$(dirname "$ORACLE")/../vocab/bpe_simple_vocab_16e6.txt.gz}
 export CLIP_VOCAB
 bench=$build/tests/bench
+FAISS_PYTHON=${FAISS_PYTHON:-$PYTHON}
 
 skip() {
     echo "bench: $1: skipped: $2" >&2
 }
 
 "$bench/kernel_bench" --perf --threads 1
+"$bench/screen_bench"
+
+# A million vectors: one query, a thousand, and all pairs of 200,000; 6 GB of files for a while.
+if "$PYTHON" -c 'import h5py, numpy' 2>/dev/null && command -v /usr/bin/time >/dev/null; then
+    "$PYTHON" "$root/tests/bench/search.py" "$build" --faiss-python "$FAISS_PYTHON"
+    rm -rf "$build/bench-search"
+else
+    skip "search" "no h5py and numpy in $PYTHON, or no /usr/bin/time"
+fi
 
 if [ ! -f "$ORACLE" ] || ! "$PYTHON" -c 'import torch' 2>/dev/null; then
     skip "whole towers" "no oracle at $ORACLE, or no torch in $PYTHON, to make a full-size checkpoint"

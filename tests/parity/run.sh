@@ -7,7 +7,8 @@
 #
 # Needs the PyTorch oracle (ORACLE, by default ../shared/oracle/clip_oracle.py) and a python3 with
 # torch, numpy and Pillow (PYTHON, by default /usr/bin/python3); for texts also ftfy (FTFY_PYTHON, a
-# virtual environment with it, by default the same python3).
+# virtual environment with it, by default the same python3). FAISS_PYTHON is one with faiss, PG_BIN the
+# folder of a PostgreSQL's initdb; both have a default.
 set -u
 build=$(CDPATH='' cd -- "$1" && pwd)
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
@@ -15,8 +16,9 @@ PATH=$build/cmd:$PATH
 ORACLE=${ORACLE:-$root/../shared/oracle/clip_oracle.py}
 PYTHON=${PYTHON:-/usr/bin/python3}
 FTFY_PYTHON=${FTFY_PYTHON:-$PYTHON}
+FAISS_PYTHON=${FAISS_PYTHON:-$PYTHON}
 CLIP_VOCAB=${CLIP_VOCAB:-$(dirname "$ORACLE")/../vocab/bpe_simple_vocab_16e6.txt.gz}
-export PATH ORACLE PYTHON FTFY_PYTHON CLIP_VOCAB
+export PATH ORACLE PYTHON FTFY_PYTHON FAISS_PYTHON CLIP_VOCAB
 passed=0 failed=0 skipped=0
 
 # check NAME 'CONDITION' 'WHY NOT' COMMAND...
@@ -41,6 +43,9 @@ check() {
     has_torch='"$PYTHON" -c "import torch, numpy, PIL"'
     has_ftfy='"$FTFY_PYTHON" -c "import ftfy, regex"'
     has_pillow='"$PYTHON" -c "import numpy, PIL"'
+    has_faiss='"$FAISS_PYTHON" -c "import faiss, numpy"'
+    has_postgresql='for tool in "${PG_BIN:-}"/initdb /usr/lib/postgresql/*/bin/initdb; do
+        if [ -x "$tool" ]; then exit 0; fi; done; exit 1'
     has_h5py='"$PYTHON" -c "import h5py"'
 }
 cd "$root/tests/parity" || exit 2
@@ -60,6 +65,11 @@ check broken-pictures "$has_h5py && $has_torch" "no h5py or no Pillow in $PYTHON
 check draw "$has_pillow" "no Pillow or no numpy in $PYTHON" \
     "$PYTHON" draw.py "$build/tests/clip_draw_driver" "$root"/tests/golden/pixels/rgb*.jpg \
     "$root"/tests/golden/pixels/*.png "$root"/tests/golden/pixels/turned-*.jpg
+check search "$has_h5py" "no h5py in $PYTHON" "$PYTHON" search.py
 check hdf5 "$has_h5py" "no h5py in $PYTHON" "$PYTHON" hdf5.py "$build"
+check faiss "$has_h5py && $has_faiss" "no h5py in $PYTHON, or no faiss in $FAISS_PYTHON" \
+    "$PYTHON" search_engines.py faiss
+check postgresql "$has_h5py && $has_postgresql" "no h5py in $PYTHON, or no PostgreSQL server" \
+    "$PYTHON" search_engines.py postgresql
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

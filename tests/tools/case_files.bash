@@ -37,7 +37,7 @@ run_case() {
     script=$(case_part "$1" "$2" '$')
     input=$(case_part "$1" "$2" '<' && echo x)
     shift 2
-    [ $# -eq 0 ] || script=$(sed -E "s/(^|[|;&( ])(clip-(embed|classify)) /\1\2 $* /g" <<<"$script")
+    [ $# -eq 0 ] || script=$(sed -E "s/(^|[|;&( ])(clip-(embed|classify|rank)) /\1\2 $* /g" <<<"$script")
     case_status=0
     printf %s "${input%x}" | bash -c "$script" >got 2>messages || case_status=$?
 }
