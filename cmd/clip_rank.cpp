@@ -13,7 +13,7 @@ using namespace clip;
 constexpr const char* kExamples = R"(Examples:
   clip-rank -q 'a dog on a beach' photos.h5
   clip-rank -i photo.jpg captions.txt > photo.ranked
-  clip-rank -q 'a beach' --plus 'a dog' --minus people --sheet hits.html photos.h5
+  clip-rank -q 'a beach' --minus people --sheet hits.html photos.h5
   clip-rank --queries captions.h5 -k 5 -f tsv photos.h5
   clip-rank --duplicates --threshold 0.97 photos.h5 more.h5
 )";

@@ -11,8 +11,8 @@ for program in "$@"; do
         'length($0) > 80 { print name ": --help: longer than 80 columns: " $0 }' >>"$work/faults"
     "$program" --generate=table >>"$work/table"
 done
-# Columns: command, names, name of the value, text, details. What is written, and in which formats,
-# is each command's own.
+# Columns: command, names, name of the value, text, details. What is written, how much of it, and in
+# which formats, is each command's own.
 awk -F '\t' '
     {
         long = $2
@@ -23,7 +23,7 @@ awk -F '\t' '
             owner[parts[1]] = long
             where[parts[1]] = $1
         }
-        if (long == "--output" || long == "--format")
+        if (long ~ /^--(output|format|top|threshold|scores)$/)
             next
         text = $2 " " $3 " " $4 " " $5
         if (long in seen && seen[long] != text)
