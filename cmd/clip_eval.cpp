@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "app/eval_probe.hpp"
+#include "app/eval_retrieval.hpp"
 #include "app/eval_zeroshot.hpp"
 #include "cli/declare.hpp"
 #include "session.hpp"
@@ -14,6 +15,7 @@ using namespace clip;
 constexpr const char* kExamples = R"(Examples:
   clip-eval zeroshot --labels birds.txt --truth folder -r test
   clip-eval zeroshot -l fake,real --metric auc --truth truth.tsv test.h5
+  clip-eval retrieval --pairs captions.tsv
   clip-embed --layer penultimate -r -o train.h5 train    # and test.h5 alike
   clip-eval probe --train train.h5 --test test.h5 --truth folder
 )";
@@ -26,6 +28,7 @@ struct EvalOptions {
     cli::InputOptions input;
     app::EvalSettings eval;
     app::EvalZeroshotOptions zeroshot;
+    app::EvalRetrievalOptions retrieval;
     app::EvalProbeOptions probe;
 };
 
@@ -50,11 +53,14 @@ void add_report_options(CLI::App& app, app::EvalSettings& settings) {
                             "Proportions have the interval of Clopper and Pearson, other figures "
                             "that of a bootstrap.")
         ->group(kMetricGroup);
+    cli::add_output_option(app, settings.output);
+}
+
+void add_seed_option(CLI::App& app, app::EvalSettings& settings) {
     cli::add_number<std::size_t>(app, "--seed", settings.seed, "N",
                                  "of all that is drawn at random",
                                  "The same seed gives the same output, on every machine.")
         ->group(kMetricGroup);
-    cli::add_output_option(app, settings.output);
 }
 
 void add_plot_option(CLI::App& app, app::EvalSettings& settings) {
@@ -72,8 +78,24 @@ void define_zeroshot(CLI::App& app, EvalOptions& options) {
     add_metric_option(app, options.eval);
     add_positive_option(app, own.positive);
     cmd::add_truth_option(app, own.truth, kMetricGroup);
+    add_seed_option(app, options.eval);
     add_report_options(app, options.eval);
     add_plot_option(app, options.eval);
+    cmd::add_errors_option(app, own.errors);
+    cli::add_machine_options(app, options.common);
+    cmd::add_activation_option(app, own.model.activation);
+}
+
+void define_retrieval(CLI::App& app, EvalOptions& options) {
+    app::EvalRetrievalOptions& own = options.retrieval;
+    cli::add_operands(app, "FILE", own.inputs,
+                      "embedding files (default: encode what --pairs names)");
+    cli::add_text(app, "--pairs", own.pairs, "FILE", "which pictures and captions belong together",
+                  "A path, a tab and a caption in each line, or JSON lines with path and text. "
+                  "Without it, the key path in the rows of captions says it.")
+        ->group(cli::kInputGroup);
+    cmd::add_picture_options(app, own.pictures);
+    add_report_options(app, options.eval);
     cmd::add_errors_option(app, own.errors);
     cli::add_machine_options(app, options.common);
     cmd::add_activation_option(app, own.model.activation);
@@ -111,6 +133,7 @@ void define_probe(CLI::App& app, EvalOptions& options) {
         ->group(kFitGroup);
     add_metric_option(app, options.eval);
     add_positive_option(app, own.positive);
+    add_seed_option(app, options.eval);
     add_report_options(app, options.eval);
     add_plot_option(app, options.eval);
     cmd::add_errors_option(app, own.errors);
@@ -121,6 +144,9 @@ void define(CLI::App& app, EvalOptions& options) {
     app.require_subcommand(1);
     define_zeroshot(*app.add_subcommand("zeroshot", "classify with words, and count what is right"),
                     options);
+    define_retrieval(
+        *app.add_subcommand("retrieval", "find captions for pictures, pictures for captions"),
+        options);
     define_probe(*app.add_subcommand("probe", "fit a linear classifier on features"), options);
     cli::add_message_options(app, options.common);
 }
@@ -132,10 +158,19 @@ int run(cli::RunContext& context, EvalOptions& options) {
         options.probe.eval = options.eval;
         return cmd::exit_status(app::eval_probe(options.probe, reporter));
     }
+    const app::Environment world = cmd::read_environment("clip-eval");
+    if (context.command == "retrieval") {
+        app::EvalRetrievalOptions& own = options.retrieval;
+        const std::string activation = own.model.activation;
+        own.model = cmd::model_settings(options.common);
+        own.model.activation = activation;
+        own.batch_size = options.common.batch_size;
+        own.eval = options.eval;
+        return cmd::exit_status(app::eval_retrieval(own, world, reporter));
+    }
     cmd::take_shared_options(options.zeroshot, options.common, options.input);
     options.zeroshot.eval = options.eval;
-    return cmd::exit_status(
-        app::eval_zeroshot(options.zeroshot, cmd::read_environment("clip-eval"), reporter));
+    return cmd::exit_status(app::eval_zeroshot(options.zeroshot, world, reporter));
 }
 
 } // namespace
