@@ -20,7 +20,7 @@ struct Side {
     const float* values = nullptr;
     std::size_t rows = 0, dim = 0;
     std::vector<double> lengths;      // (rows)
-    std::vector<double> best;         // (rows)
+    std::vector<float> best;          // (rows)
     std::vector<std::uint32_t> place; // (rows): that partner's row
     std::vector<std::uint8_t> paired; // (rows)
     std::vector<std::uint64_t> ahead; // (rows): others that come before it
@@ -54,7 +54,7 @@ struct Side {
                                                           lengths[first + i]);
         });
     }
-    void take(std::size_t i, std::uint32_t partner, double cosine) {
+    void take(std::size_t i, std::uint32_t partner, float cosine) {
         if (paired[i] != 0 && (cosine < best[i] || (cosine == best[i] && partner > place[i])))
             return;
         paired[i] = 1;
@@ -69,13 +69,13 @@ struct Side {
     }
 };
 
-/// The cosine that counts: float64, summed in order.
-double cosine(const Side& pictures, std::size_t i, const Side& captions, std::size_t c) {
+/// The cosine that counts: computed in float64, compared as float32.
+float cosine(const Side& pictures, std::size_t i, const Side& captions, std::size_t c) {
     const float *a = pictures.row(i), *b = captions.row(c);
     double sum = 0;
     for (std::size_t d = 0; d < pictures.dim; ++d)
         sum += static_cast<double>(a[d]) * b[d];
-    return sum / (pictures.lengths[i] * captions.lengths[c]);
+    return static_cast<float>(sum / (pictures.lengths[i] * captions.lengths[c]));
 }
 
 /// Whether `other` comes before the right partner of row `i` of `side`, its cosine being `estimate`
@@ -83,12 +83,12 @@ double cosine(const Side& pictures, std::size_t i, const Side& captions, std::si
 template <typename Exact>
 bool is_ahead(const Side& side, std::size_t i, std::size_t other, float estimate, double bound,
               const Exact& exact) {
-    const double margin = static_cast<double>(estimate) - side.best[i];
+    const double margin = static_cast<double>(estimate) - static_cast<double>(side.best[i]);
     if (margin > bound)
         return true;
     if (margin < -bound)
         return false;
-    const double value = exact();
+    const float value = exact();
     return value > side.best[i] || (value == side.best[i] && other < side.place[i]);
 }
 
@@ -104,13 +104,13 @@ PairRanks rank_pairs(Backend& backend, ConstView picture_view, ConstView caption
     for (const ItemPair& pair : pairs) {
         if (pair.picture >= pictures.rows || pair.caption >= captions.rows)
             fail(ErrorCode::invalid_argument, "rank pairs: a pair of rows that are not there");
-        const double value = cosine(pictures, pair.picture, captions, pair.caption);
+        const float value = cosine(pictures, pair.picture, captions, pair.caption);
         pictures.take(pair.picture, pair.caption, value);
         captions.take(pair.caption, pair.picture, value);
     }
     // A dot product of D terms in float32, in whatever order, of vectors of length 1 that were
-    // rounded to float32: its error is below (D + 2) 2^-24 for each unit of length. Twice that is
-    // taken.
+    // rounded to float32: its error is below (D + 2) 2^-24 for each unit of length, and rounding
+    // cosines adds one of these. Twice that is taken.
     const double bound = (static_cast<double>(pictures.dim) + 8) * 0x1p-23;
     const auto width = static_cast<std::int64_t>(pictures.dim);
     std::vector<float> some_captions, some_pictures, scores;

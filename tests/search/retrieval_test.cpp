@@ -34,7 +34,7 @@ std::vector<std::uint64_t> ranks_by_definition(const std::vector<float>& queries
                                                const std::vector<std::vector<std::size_t>>& right) {
     std::vector<std::uint64_t> out;
     for (std::size_t q = 0; q * dim < queries.size(); ++q) {
-        std::vector<double> scores;
+        std::vector<float> scores;
         for (std::size_t c = 0; c * dim < candidates.size(); ++c) {
             double dot = 0, a = 0, b = 0;
             for (std::size_t d = 0; d < dim; ++d) {
@@ -43,7 +43,7 @@ std::vector<std::uint64_t> ranks_by_definition(const std::vector<float>& queries
                 a += x * x;
                 b += y * y;
             }
-            scores.push_back(dot / (std::sqrt(a) * std::sqrt(b)));
+            scores.push_back(static_cast<float>(dot / (std::sqrt(a) * std::sqrt(b))));
         }
         std::uint64_t best = 0;
         for (const std::size_t r : right[q]) {

@@ -30,14 +30,14 @@ case_part() {
 }
 
 # run_case FILE NAME [OPTION...]: runs a case in the present folder; its output goes to the file
-# `got`, its status to the variable `case_status`. Options are given to each clip-embed and
-# clip-classify of the script.
+# `got`, its status to the variable `case_status`. Options are given to each command of the script
+# that computes in batches.
 run_case() {
     local script input
     script=$(case_part "$1" "$2" '$')
     input=$(case_part "$1" "$2" '<' && echo x)
     shift 2
-    [ $# -eq 0 ] || script=$(sed -E "s/(^|[|;&( ])(clip-(embed|classify|rank)) /\1\2 $* /g" <<<"$script")
+    [ $# -eq 0 ] || script=$(sed -E "s/(^|[|;&( ])(clip-(embed|classify|rank)|clip-eval (zeroshot|retrieval)) /\1\2 $* /g" <<<"$script")
     case_status=0
     printf %s "${input%x}" | bash -c "$script" >got 2>messages || case_status=$?
 }
