@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Reading the HDF5 form of an embedding file (layout: embedding_file.hpp), trusting nothing in it.
-// What HDF5 reads for itself is beyond us: 1.10.8 can crash in its string heap (H5HG_read) on a
-// file of full length whose bytes were changed. Cut-off files are safe.
+//
+// The HDF5 library has no part in it: on files with changed bytes 1.10.8 crashes, in its heap of
+// strings and elsewhere, and it lets one thread read at a time. What io/hdf5/ reads instead is what
+// h5py, MATLAB and this toolkit write: all versions of superblocks and object headers, contiguous,
+// compact and chunked storage, strings of both kinds, both byte orders, the filters gzip, shuffle
+// and fletcher32. What it does not read it refuses by name.
 #pragma once
 
 #include <cstdint>
@@ -19,9 +23,11 @@ class EmbeddingReader {
     /// Opens `path`; "-" reads standard input to its end.
     ///
     /// Types, ranks and sizes of all datasets are checked here, also that as many rows are stored
-    /// as are declared.
+    /// as are declared. That takes time and memory for each chunk, not for each row.
     /// Errors: not_found, io_failure, bad_format (not HDF5, or not an embedding file: says what is
-    /// missing), version_mismatch (a major version this build does not know), truncated.
+    /// missing), version_mismatch (a major version this build does not know), truncated, unsupported
+    /// (a way of storing that this build does not read: another filter, more attributes or datasets
+    /// than fit an object header of the newest format).
     static EmbeddingReader open(const std::string& path);
     EmbeddingReader(EmbeddingReader&&) noexcept;
     EmbeddingReader& operator=(EmbeddingReader&&) noexcept;
@@ -32,9 +38,8 @@ class EmbeddingReader {
     std::int64_t rows() const;
     bool has_extra() const;
 
-    /// Whether read_rows() and read_rows_raw() of several threads go on side by side: rows are
-    /// stored as they are (contiguous, or in chunks of whole rows; little-endian; no filters) in a
-    /// regular file. Else every call is as safe, but they wait for each other.
+    /// Whether read_rows() and read_rows_raw() of several threads go on side by side. They always
+    /// do; filtered chunks are decoded by each thread that needs them.
     bool reads_in_parallel() const;
     /// How many rows to ask for at a time: those of a chunk, or of about a mebibyte, at least 1.
     /// Blocks that begin at its multiples are read without touching any chunk twice.
@@ -43,7 +48,7 @@ class EmbeddingReader {
     /// Rows [first, first + count) as float32 into `out` (count, D). Any thread may call it, and
     /// every const function here.
     /// Errors: invalid_argument (rows that are not there), bad_format (a value that is not finite,
-    /// or data that HDF5 cannot decode), truncated, io_failure.
+    /// or a chunk that does not decode), truncated, io_failure; all name the row.
     void read_rows(std::int64_t first, std::int64_t count, float* out) const;
     /// The same as header().store: `out` has count * D elements of 2 or 4 bytes. Values are not
     /// looked at.

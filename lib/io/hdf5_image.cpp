@@ -2,11 +2,7 @@
 #include "io/hdf5_image.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdlib>
-
-#include <poll.h>
-#include <unistd.h>
 
 #include "base/concat.hpp"
 
@@ -59,50 +55,19 @@ void* Hdf5Image::resize(std::size_t size) {
     return grown;
 }
 
-void Hdf5Image::fill_from(int fd, const std::string& name) {
-    std::size_t filled = 0;
-    while (true) {
-        if (filled == size_ && resize(size_ + std::max(kGrowth, size_ / 2)) == nullptr)
-            fail(ErrorCode::out_of_memory, concat("read ", name, ": more than memory holds"));
-        const ssize_t got = ::read(fd, data_ + filled, size_ - filled);
-        if (got == 0)
-            break;
-        if (got > 0) {
-            filled += static_cast<std::size_t>(got);
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            pollfd waiting{fd, POLLIN, 0};
-            ::poll(&waiting, 1, -1);
-        } else if (errno != EINTR) {
-            fail_errno(concat("read ", name), errno);
-        }
-    }
-    resize(filled);
-    size_ = filled;
-}
-
-Hdf5Handle Hdf5Image::access_properties(bool with_bytes) {
+Hdf5Handle Hdf5Image::access_properties() {
     Hdf5Handle out(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
     H5FD_file_image_callbacks_t callbacks = {image_malloc, image_memcpy, image_realloc, image_free,
                                              share_user,   keep_user,    this};
     // The callbacks must be there before the image is.
     if (H5Pset_fapl_core(out.get(), kGrowth, false) < 0 ||
-        H5Pset_file_image_callbacks(out.get(), &callbacks) < 0 ||
-        (with_bytes && H5Pset_file_image(out.get(), data_, size_) < 0))
+        H5Pset_file_image_callbacks(out.get(), &callbacks) < 0)
         fail_hdf5(ErrorCode::internal, "make an HDF5 file in memory");
     return out;
 }
 
-Hdf5Handle Hdf5Image::open(const std::string& name) {
-    constexpr std::string_view kSignature = "\x89HDF\r\n\x1a\n";
-    if (!std::string_view(data_, size_).starts_with(kSignature))
-        fail(ErrorCode::bad_format, concat(name, ": not an HDF5 file"));
-    const Hdf5Handle access = access_properties(true);
-    return hdf5_check(H5Fopen("image", H5F_ACC_RDONLY, access.get()), H5Fclose,
-                      ErrorCode::bad_format, concat(name, ": not readable as an HDF5 file"));
-}
-
 Hdf5Handle Hdf5Image::create(const std::string& what) {
-    const Hdf5Handle access = access_properties(false);
+    const Hdf5Handle access = access_properties();
     return hdf5_check(H5Fcreate("image", H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), H5Fclose,
                       ErrorCode::io_failure, what);
 }

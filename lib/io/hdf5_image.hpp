@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// HDF5 files that live in memory, for pipes. Included by .cpp files of io only.
+// HDF5 files that are written in memory, for pipes. Included by .cpp files of io only.
 #pragma once
 
 #include <cstddef>
@@ -19,11 +19,6 @@ class Hdf5Image {
     Hdf5Image(const Hdf5Image&) = delete;
     Hdf5Image& operator=(const Hdf5Image&) = delete;
 
-    /// Appends all that `fd` gives until its end. Errors: io_failure, out_of_memory.
-    void fill_from(int fd, const std::string& name);
-    /// Opens the bytes, read only. Errors: bad_format, truncated.
-    Hdf5Handle open(const std::string& name);
-
     /// A new, empty file. Errors: io_failure.
     Hdf5Handle create(const std::string& what);
     /// Closes the file that create() gave, and returns its bytes: those of a file on disk.
@@ -35,7 +30,7 @@ class Hdf5Image {
     void* data() const { return data_; }
 
   private:
-    Hdf5Handle access_properties(bool with_bytes);
+    Hdf5Handle access_properties();
 
     char* data_ = nullptr;
     std::size_t size_ = 0;

@@ -13,9 +13,10 @@ ROWS = np.array([[1, 0, -0.5], [0.25, 2, 3]], dtype="<f4")
 TEXT = h5py.string_dtype("utf-8")
 
 
-def write(name, change=None, user_block=0, **parts):
+def write(name, change=None, user_block=0, libver="earliest", track_order=None, **parts):
     """A good file, with `parts` in place of its datasets and attributes; None leaves one out."""
-    with h5py.File(f"{sys.argv[1]}/{name}.h5", "w", libver="earliest", userblock_size=user_block) as file:
+    with h5py.File(f"{sys.argv[1]}/{name}.h5", "w", libver=libver, userblock_size=user_block,
+                   track_order=track_order) as file:
         values = {
             "embedding": ROWS,
             "item": np.array(["a.jpg", "caf\u00e9"], dtype=object),
@@ -50,6 +51,21 @@ write("good_other_types",
       normalized=np.bool_(True), logit_scale=np.float32(14.5), version=np.int8(1),
       format=np.bytes_(b"clip-embeddings"), tool=None)
 write("good_user_block", user_block=512, embedding=dict(data=ROWS, chunks=(1, 3)))
+ITEMS = np.array(["a.jpg", "caf\u00e9"], dtype=object)
+KINDS = np.array([0, 1], dtype="u1")
+EXTRAS = np.array(['{"id": 7}', "{}"], dtype=object)
+# What newer files have: other headers, and three ways to find chunks.
+write("good_v108", libver=("v108", "v108"), track_order=True,
+      embedding=dict(data=ROWS, chunks=(1, 2), maxshape=(None, 3)),
+      item=dict(data=ITEMS, dtype=TEXT, chunks=(1,), compression="gzip"), extra=EXTRAS)
+write("good_latest", libver="latest",
+      embedding=dict(data=ROWS, chunks=(1, 2), maxshape=(None, 5), compression="gzip", shuffle=True,
+                     fletcher32=True),
+      item=dict(data=ITEMS, dtype=TEXT, chunks=(1,), maxshape=(3,), shuffle=True, compression="gzip"),
+      kind=dict(data=KINDS, chunks=(2,)),
+      extra=dict(data=EXTRAS, dtype=TEXT, chunks=(1,), maxshape=(None,)))
+write("many_attributes", libver="latest", **{f"more_{i}": i for i in range(9)})
+write("lzf", embedding=dict(data=ROWS, chunks=(1, 3), compression="lzf"))
 write("good_empty", embedding=dict(shape=(0, 3), maxshape=(None, 3), dtype="<f4"),
       item=dict(shape=(0,), maxshape=(None,), dtype=TEXT),
       kind=dict(shape=(0,), maxshape=(None,), dtype="u1"))
@@ -74,6 +90,20 @@ write("not_finite", embedding=np.array([[0, 0, 0], [0, np.nan, 0]], dtype="<f4")
 write("item_not_utf8", item=np.array([b"a", b"caf\xe9"], dtype="S4"))
 write("bad_escape", item=np.array(["file:%zz", "b"], dtype=object))
 write("extra_is_no_object", extra=np.array(["{}", "[1]"], dtype=object))
+
+
+def make_compact(file):
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_layout(h5py.h5d.COMPACT)
+    for name, data, kind in (("embedding", ROWS, h5py.h5t.IEEE_F32LE),
+                             ("item", ITEMS, h5py.h5t.py_create(TEXT, logical=True)),
+                             ("kind", KINDS, h5py.h5t.STD_U8LE)):
+        del file[name]
+        space = h5py.h5s.create_simple(data.shape)
+        h5py.Dataset(h5py.h5d.create(file.id, name.encode(), kind, space, properties))[:] = data
+
+
+write("good_compact", change=make_compact)
 HUGE = 1 << 40
 write("huge_and_empty", embedding=dict(shape=(HUGE, 3), maxshape=(None, 3), chunks=(4, 3), dtype="<f4"),
       item=dict(shape=(HUGE,), maxshape=(None,), chunks=(4,), dtype=TEXT),
@@ -81,6 +111,14 @@ write("huge_and_empty", embedding=dict(shape=(HUGE, 3), maxshape=(None, 3), chun
 write("huge_contiguous", embedding=dict(shape=(HUGE, 3), dtype="<f4"))
 write("huge_width", embedding=dict(shape=(2, HUGE), maxshape=(None, HUGE), chunks=(1, 1024), dtype="<f4"))
 write("huge_chunk", embedding=dict(shape=(2, 3), maxshape=(None, 3), chunks=(1 << 27, 3), dtype="<f4"))
+
+
+def link_softly(file):
+    file.move("kind", "other")
+    file["kind"] = h5py.SoftLink("/other")
+
+
+write("soft_link", change=link_softly)
 
 
 def replace_embedding_by_group(file):

@@ -81,21 +81,47 @@ TEST_CASE("embedding reader: threads read side by side what one thread reads") {
     }
 }
 
-TEST_CASE("embedding reader: which rows are plain") {
-    for (const auto& [name, plain, block] :
-         {std::tuple{"good", true, std::int64_t{87381}},
-          std::tuple{"good_user_block", true, std::int64_t{1}},
-          std::tuple{"good_other_types", false, std::int64_t{1}}}) {
-        CAPTURE(name);
-        const EmbeddingReader reader = EmbeddingReader::open(kGoldens + name + ".h5");
-        CHECK(reader.reads_in_parallel() == plain);
-        CHECK(reader.block_rows() == block);
+TEST_CASE("embedding reader: the same rows however a file stores them") {
+    struct Case {
+        const char* name;
+        std::int64_t block_rows;
+    };
+    for (const Case& test : {Case{"good", 87381},
+                             {"good_user_block", 1},
+                             {"good_other_types", 1},
+                             {"good_v108", 1},
+                             {"good_latest", 1},
+                             {"good_compact", 87381}}) {
+        CAPTURE(test.name);
+        const EmbeddingReader reader = EmbeddingReader::open(kGoldens + test.name + ".h5");
+        CHECK(reader.reads_in_parallel());
+        CHECK(reader.block_rows() == test.block_rows);
+        REQUIRE(reader.rows() == 2);
         std::vector<float> values(6);
         reader.read_rows(0, 2, values.data());
         CHECK(values == std::vector<float>{1, 0, -0.5F, 0.25F, 2, 3});
         reader.read_rows(1, 1, values.data());
         CHECK(values[0] == 0.25F);
+        const auto items = reader.read_items(0, 2);
+        CHECK(items[0].item == "a.jpg");
+        CHECK(items[1].item == "caf\xc3\xa9");
+        CHECK(items[1].is_text);
+        CHECK(items[0].extra == (reader.has_extra() ? "\"id\": 7" : ""));
     }
+}
+
+TEST_CASE("embedding reader: what it cannot read it names") {
+    const auto refusal = [](const std::string& name) {
+        const std::string path = kGoldens + name + ".h5";
+        CHECK(code_of([&] { (void)EmbeddingReader::open(path); }) == ErrorCode::unsupported);
+        return message_of([&] { (void)EmbeddingReader::open(path); }).substr(path.size() + 2);
+    };
+    CHECK(refusal("lzf") == "/embedding: stored with lzf, which this build does not read (want "
+                            "gzip, shuffle, fletcher32)");
+    CHECK(refusal("many_attributes") ==
+          "attribute format: the file has more attributes than fit one place, which this build "
+          "does not read (h5repack -l CONTI rewrites it)");
+    CHECK(refusal("soft_link") == "/kind: a soft link, not a dataset");
 }
 
 TEST_CASE("embedding reader: a file that is cut off while it is open is truncated, by row") {

@@ -11,6 +11,8 @@ import subprocess
 import sys
 import tempfile
 
+import hdf5_programs
+
 try:
     import h5py
     import numpy as np
@@ -18,17 +20,9 @@ except ImportError as error:
     print(f"hdf5.py: skipped: {error}")
     sys.exit(0)
 
-HERE = pathlib.Path(__file__).resolve().parent
-BUILD = pathlib.Path(sys.argv[1])
-
 
 def make_files(folder):
-    libraries = [next(BUILD.rglob(f"libclip_{name}.a")) for name in ("io", "tensor", "base")]
-    hdf5 = ["-L/usr/lib/x86_64-linux-gnu/hdf5/serial", "-L/usr/lib/aarch64-linux-gnu/hdf5/serial"]
-    program = folder / "hdf5_files"
-    subprocess.run(["g++", "-std=c++20", "-O1", f"-I{HERE.parent.parent / 'lib'}", HERE / "hdf5_files.cpp",
-                    *libraries, *hdf5, "-lhdf5", "-lz", "-lpthread", "-o", program], check=True)
-    subprocess.run([program, folder], check=True)
+    subprocess.run([hdf5_programs.link("hdf5_files.cpp", sys.argv[1], folder), folder], check=True)
 
 
 def check_hdf5(path, dtype, want):

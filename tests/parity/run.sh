@@ -71,5 +71,7 @@ check faiss "$has_h5py && $has_faiss" "no h5py in $PYTHON, or no faiss in $FAISS
     "$PYTHON" search_engines.py faiss
 check postgresql "$has_h5py && $has_postgresql" "no h5py in $PYTHON, or no PostgreSQL server" \
     "$PYTHON" search_engines.py postgresql
+check hdf5-variants "$has_h5py" "no h5py in $PYTHON" "$PYTHON" hdf5_variants.py "$build"
+check hdf5-fuzz true "" "$PYTHON" fuzz_hdf5.py "$build"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

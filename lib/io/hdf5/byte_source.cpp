@@ -3,8 +3,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <utility>
 
+#include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,14 +17,32 @@
 
 namespace clip::io::hdf5 {
 
-ByteSource::ByteSource(int fd, std::string name) : fd_(fd), name_(std::move(name)) {
+namespace {
+
+constexpr std::uint64_t kGrowth = std::uint64_t{1} << 20;
+
+} // namespace
+
+std::unique_ptr<ByteSource> ByteSource::open(const std::string& path, const std::string& name) {
+    const bool standard = path == "-";
+    const int fd = standard ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
+                            : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        fail_errno(name, errno);
+    std::unique_ptr<ByteSource> out(new ByteSource(name));
+    out->fd_ = fd; // closed with it
     struct stat info {};
-    if (::fstat(fd, &info) != 0) {
-        const int error = errno;
-        ::close(fd);
-        fail_errno(name_, error);
+    if (::fstat(fd, &info) != 0)
+        fail_errno(name, errno);
+    if (S_ISDIR(info.st_mode))
+        fail_errno(name, EISDIR);
+    if (S_ISREG(info.st_mode) && (!standard || ::lseek(fd, 0, SEEK_CUR) == 0)) {
+        out->size_ = static_cast<std::uint64_t>(info.st_size);
+    } else {
+        out->read_to_end(fd);
+        ::close(std::exchange(out->fd_, -1));
     }
-    size_ = static_cast<std::uint64_t>(info.st_size);
+    return out;
 }
 
 ByteSource::ByteSource(std::string_view bytes, std::string name)
@@ -29,6 +51,35 @@ ByteSource::ByteSource(std::string_view bytes, std::string name)
 ByteSource::~ByteSource() {
     if (fd_ >= 0)
         ::close(fd_);
+    std::free(owned_);
+}
+
+void ByteSource::read_to_end(int fd) {
+    std::uint64_t capacity = 0;
+    while (true) {
+        if (size_ == capacity) { // realloc() moves pages; a vector would hold two copies
+            capacity += std::max(kGrowth, capacity / 2);
+            void* grown = std::realloc(owned_, static_cast<std::size_t>(capacity));
+            if (grown == nullptr)
+                fail(ErrorCode::out_of_memory, concat("read ", name_, ": more than memory holds"));
+            data_ = owned_ = static_cast<char*>(grown);
+        }
+        const ssize_t got = ::read(fd, owned_ + size_, static_cast<std::size_t>(capacity - size_));
+        if (got == 0)
+            return;
+        if (got > 0) {
+            size_ += static_cast<std::uint64_t>(got);
+            // An endless stream of something else is not to fill the memory.
+            if (size_ >= kSignature.size() &&
+                !std::string_view(data_, size_).starts_with(kSignature))
+                fail(ErrorCode::bad_format, concat(name_, ": not an HDF5 file"));
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            pollfd waiting{fd, POLLIN, 0};
+            ::poll(&waiting, 1, -1);
+        } else if (errno != EINTR) {
+            fail_errno(concat("read ", name_), errno);
+        }
+    }
 }
 
 void ByteSource::set_base(std::uint64_t base) {
@@ -96,7 +147,8 @@ void fail_format(std::string_view what, std::string_view reason) {
 
 void fail_unsupported(std::string_view what, std::string_view feature) {
     fail(ErrorCode::unsupported,
-         concat(what, ": ", feature, ", which this build does not read (h5repack can rewrite it)"));
+         concat(what, ": ", feature,
+                ", which this build does not read (h5repack -l CONTI rewrites it)"));
 }
 
 } // namespace clip::io::hdf5

@@ -4,20 +4,26 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
+#include <memory>
 #include <string>
 #include <string_view>
 
 namespace clip::io::hdf5 {
 
+/// How an HDF5 file begins, or what follows its user block.
+inline constexpr std::string_view kSignature = "\x89HDF\r\n\x1a\n";
 /// "No address" in a file: all bits set.
 inline constexpr std::uint64_t kNowhere = ~std::uint64_t{0};
 
 /// The bytes of one file, on disk or in memory. Many threads may read at once.
 class ByteSource {
   public:
-    /// Takes over `fd`, which is closed with this. Errors: io_failure.
-    ByteSource(int fd, std::string name);
+    /// A regular file is read in place. Anything else (a pipe) is read to its end, into memory, if
+    /// it begins with kSignature. "-" is standard input, which is read in place where it is a
+    /// regular file at its start. `name` is what messages call it.
+    /// Errors: not_found, io_failure (also: a folder), bad_format (a pipe of something else),
+    /// out_of_memory.
+    static std::unique_ptr<ByteSource> open(const std::string& path, const std::string& name);
     /// Bytes that stay the caller's and outlive this.
     ByteSource(std::string_view bytes, std::string name);
     ~ByteSource();
@@ -41,8 +47,12 @@ class ByteSource {
     std::string read(std::uint64_t address, std::size_t count, std::string_view what) const;
 
   private:
-    int fd_ = -1;
+    explicit ByteSource(std::string name) : name_(std::move(name)) {}
+    void read_to_end(int fd);
+
+    int fd_ = -1; // of a file that is read in place
     const char* data_ = nullptr;
+    char* owned_ = nullptr; // what data_ points at, if it is ours
     std::uint64_t size_ = 0;
     std::uint64_t base_ = 0;
     std::string name_;

@@ -19,11 +19,6 @@ class TreeReader {
     TreeReader(const ByteSource& file, const ChunkGrid& grid, const std::string& what)
         : file_(file), grid_(grid), what_(what),
           key_bytes_(8 + 8 * (static_cast<std::size_t>(grid.rank) + 1)) {
-        // Each chunk has its key in the file, so there is a bound to how many there can be.
-        const std::uint64_t most = file.size() / key_bytes_;
-        if (grid.down() > most || (grid.down() > 0 && grid.across() > most / grid.down()))
-            fail(ErrorCode::truncated,
-                 concat(what, ": declares ", grid.rows, " rows but stores fewer"));
         chunks_.resize(static_cast<std::size_t>(grid.down() * grid.across()));
         nodes_left_ = (chunks_.size() + 1) * kNodesPerChunk;
     }

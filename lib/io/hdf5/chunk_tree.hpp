@@ -8,28 +8,13 @@
 #include <vector>
 
 #include "io/hdf5/byte_source.hpp"
+#include "io/hdf5/chunk_index.hpp"
 
 namespace clip::io::hdf5 {
 
-/// How a dataset of rank 1 or 2 is cut into chunks. A rank of 1 has one column.
-struct ChunkGrid {
-    int rank = 1;
-    std::uint64_t rows = 0, columns = 1;             ///< of the dataset
-    std::uint64_t chunk_rows = 1, chunk_columns = 1; ///< none is 0
-
-    std::uint64_t down() const { return (rows + chunk_rows - 1) / chunk_rows; }
-    std::uint64_t across() const { return (columns + chunk_columns - 1) / chunk_columns; }
-};
-
-struct Chunk {
-    std::uint64_t address = kNowhere; ///< kNowhere: never written
-    std::uint32_t stored = 0;         ///< bytes in the file
-    std::uint32_t skipped = 0;        ///< filters that were left out, a bit each
-};
-
 /// The chunks of `grid`, row by row: grid.down() * grid.across() of them. Those in the file lie
 /// within it. Time and memory go with the number of chunks.
-/// Errors: bad_format, truncated (also: fewer bytes than that many chunks would take), io_failure.
+/// Errors: bad_format, truncated, io_failure.
 std::vector<Chunk> read_chunk_tree(const ByteSource& file, std::uint64_t root,
                                    const ChunkGrid& grid, const std::string& what);
 

@@ -4,17 +4,20 @@
 #include <algorithm>
 
 #include "base/concat.hpp"
+#include "io/hdf5/checksum.hpp"
 
 namespace clip::io::hdf5 {
 
 namespace {
 
 constexpr std::uint64_t kMaxHeaderBytes = std::uint64_t{64} << 20;
+constexpr std::size_t kChecksumBytes = 4;
 constexpr std::size_t kMaxBlocks = 4096; // of one header; more are a circle
 
 struct Block {
     std::uint64_t address;
     std::uint64_t size;
+    std::size_t start; // where its messages begin
 };
 
 /// Reads block after block; continuations found on the way are appended to the list.
@@ -23,27 +26,28 @@ class HeaderReader {
     HeaderReader(const ByteSource& file, const std::string& what) : file_(file), what_(what) {}
 
     std::vector<Message> read(std::uint64_t address) {
-        const std::string start = file_.read(address, 16, what_);
-        if (start.starts_with("OHDR"))
-            begin_second(address, start);
+        if (file_.read(address, 4, what_) == "OHDR")
+            begin_second(address);
         else
-            begin_first(address, start);
+            begin_first(address);
         for (std::size_t i = 0; i < blocks_.size(); ++i)
-            read_block(blocks_[i], i > 0);
+            read_block(Block(blocks_[i]), i > 0);
         return std::move(messages_);
     }
 
   private:
-    void begin_first(std::uint64_t address, std::string_view start) {
+    void begin_first(std::uint64_t address) {
+        const std::string start = file_.read(address, 16, what_);
         ByteCursor cursor(start, what_);
         if (cursor.u8() != 1)
             fail_format(what_, "no object header where one should be");
         cursor.skip(1 + 2 + 4); // reserved, number of messages, references
-        add_block(address + 16, cursor.u32());
+        add_block(address + 16, cursor.u32(), 0);
     }
 
-    void begin_second(std::uint64_t address, std::string_view start) {
+    void begin_second(std::uint64_t address) {
         second_ = true;
+        const std::string start = file_.read(address, 6, what_);
         ByteCursor cursor(start, what_);
         cursor.skip(4);
         if (const int version = cursor.u8(); version != 2)
@@ -55,26 +59,31 @@ class HeaderReader {
         at += (flags & 0x10) != 0 ? 4 : 0;  // limits of compact attributes
         const std::size_t width = std::size_t{1} << (flags & 0x03);
         const std::string size = file_.read(address + at, width, what_);
-        add_block(address + at + width, ByteCursor(size, what_).number(width));
+        at += width;
+        add_block(address, ByteCursor(size, what_).number(width), static_cast<std::size_t>(at));
     }
 
-    void add_block(std::uint64_t address, std::uint64_t size) {
-        total_ += size;
-        if (size > kMaxHeaderBytes || total_ > kMaxHeaderBytes || blocks_.size() == kMaxBlocks)
+    /// `size` bytes of messages; `start` bytes come before them, and in version 2 a checksum after.
+    void add_block(std::uint64_t address, std::uint64_t size, std::size_t start) {
+        if (size > kMaxHeaderBytes || (total_ += size) > kMaxHeaderBytes ||
+            blocks_.size() == kMaxBlocks)
             fail_format(what_, "its object header is too large");
-        blocks_.push_back({address, size});
+        blocks_.push_back({address, start + size + (second_ ? kChecksumBytes : 0), start});
     }
 
-    void read_block(Block block, bool continued) {
+    void read_block(const Block& block, bool continued) {
         const std::string bytes =
             file_.read(block.address, static_cast<std::size_t>(block.size), what_);
         std::string_view inner = bytes;
-        if (second_ && continued) { // a signature and a checksum around it
-            if (inner.size() < 8 || !inner.starts_with("OCHK"))
+        if (second_) {
+            inner.remove_suffix(kChecksumBytes);
+            if (continued && !inner.starts_with("OCHK"))
                 fail_format(what_, "no continuation where one should be");
-            inner = inner.substr(4, inner.size() - 8);
+            if (ByteCursor(std::string_view(bytes).substr(inner.size()), what_).u32() !=
+                metadata_checksum(inner))
+                fail_format(what_, "the checksum of its object header is wrong");
         }
-        ByteCursor cursor(inner, what_);
+        ByteCursor cursor(inner.substr(block.start), what_);
         const std::size_t prefix = !second_ ? 8 : has_order_ ? 6 : 4;
         while (cursor.left() >= prefix) { // less is a gap
             const std::uint64_t type = cursor.number(second_ ? 1 : 2);
@@ -85,12 +94,21 @@ class HeaderReader {
             if (static_cast<MessageType>(type) == MessageType::continuation) {
                 ByteCursor where(body, what_);
                 const std::uint64_t address = where.u64();
-                add_block(address, where.u64());
+                add_continuation(address, where.u64());
             } else if (type != 0) {
                 messages_.push_back(
                     {static_cast<MessageType>(type), (flags & 0x02) != 0, std::string(body)});
             }
         }
+    }
+
+    /// `size` counts signature and checksum too, where there are any.
+    void add_continuation(std::uint64_t address, std::uint64_t size) {
+        const std::size_t start = second_ ? 4 : 0;
+        const std::size_t around = start + (second_ ? kChecksumBytes : 0);
+        if (size < around)
+            fail_format(what_, "a continuation of its object header has no bytes");
+        add_block(address, size - around, start);
     }
 
     const ByteSource& file_;
