@@ -23,20 +23,6 @@ void normalize_given(float* row, std::int64_t dim) {
         row[i] = static_cast<float>(row[i] * scale);
 }
 
-std::string other_layer(std::string_view settings) {
-    constexpr std::string_view kKey = "layer=";
-    while (!settings.empty()) {
-        const std::size_t end = std::min(settings.find(' '), settings.size());
-        std::string_view word = settings.substr(0, end);
-        settings.remove_prefix(std::min(end + 1, settings.size()));
-        if (!word.starts_with(kKey))
-            continue;
-        word.remove_prefix(kKey.size());
-        return word == "projected" ? "" : std::string(word);
-    }
-    return {};
-}
-
 void save_classifier(const std::string& path, const Classifier& classifier,
                      const std::string& tool) {
     const auto writer = io::create_embedding_file(path, io::EmbeddingFormat::h5,

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "io/embedding_file.hpp"
 #include "model/zero_shot.hpp"
 
 namespace clip::app {
@@ -20,9 +21,7 @@ void save_classifier(const std::string& path, const Classifier& classifier,
 /// row of zeros, vectors of another layer than the projected one).
 Classifier load_classifier(const std::string& path);
 
-/// What an embedding file's settings say of the layer that its vectors are of, where that is
-/// another than the projected one, in whose space pictures and texts meet; else empty.
-std::string other_layer(std::string_view settings);
+using io::other_layer;
 
 /// Divides by the length what is not of length 1 yet, in float64, so that a vector that is read
 /// back from a file keeps its bits. A row of zeros stays.

@@ -161,12 +161,15 @@ EmbedSummary embed(const EmbedOptions& options, const Environment& environment,
     EmbeddingOutput output(options.output, format, header, options.resume,
                            default_settings_text(options, activation));
     FailureLog failures(reporter, options.errors);
+    std::vector<std::string_view> own_keys = {"model", "embedding"};
+    if (layer != Layer::projected)
+        own_keys.emplace_back("layer");
     InputSource source({.operands = options.inputs,
                         .null_separated = options.null_separated,
                         .recursive = options.recursive,
                         .texts = options.texts,
                         .shard = shard,
-                        .own_keys = {"model", "embedding"},
+                        .own_keys = own_keys,
                         .stop = &reporter.stop()});
 
     EmbedSummary summary;

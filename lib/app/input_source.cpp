@@ -257,6 +257,8 @@ void InputSource::take_record(Input& input, io::InputRecord record) {
     if (options_.embeddings) {
         input.embedding = std::move(record.embedding);
         input.model = std::move(record.model);
+        if (!record.layer.empty())
+            input.settings = "layer=" + record.layer;
     } else if (!input.has_item) {
         input.error.emplace(ErrorCode::bad_format,
                             "the JSON record has neither \"path\" nor \"text\"");

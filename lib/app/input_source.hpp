@@ -48,10 +48,12 @@ struct Input {
     std::vector<float> embedding; ///< given, not to be computed; else empty
     std::string model;            ///< of the given embedding; empty where nothing is said
     std::string file;             ///< the embedding file that it is a row of, else empty
-    std::string settings;         ///< that file's, see io::EmbeddingHeader
-    std::int64_t row = -1;        ///< which of its rows, from 0
-    bool normalized = true;       ///< that file's; true where nothing is said
-    std::optional<Error> error;   ///< why there is nothing of the above
+    /// That file's, see io::EmbeddingHeader; of a JSON line the layer, where it is not the
+    /// projected.
+    std::string settings;
+    std::int64_t row = -1;      ///< which of its rows, from 0
+    bool normalized = true;     ///< that file's; true where nothing is said
+    std::optional<Error> error; ///< why there is nothing of the above
 };
 
 class InputSource {

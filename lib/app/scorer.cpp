@@ -87,8 +87,8 @@ void Scorer::check_given(Input& input) {
         fail_models(input.name, input.model, "the classifier", classifier_.model);
     if (const std::string layer = other_layer(input.settings); !layer.empty())
         fail(ErrorCode::version_mismatch,
-             concat("read embeddings ", input.file, ": they are of the layer ", layer,
-                    " (want projected)"));
+             concat("read embeddings ", input.file.empty() ? input.name : input.file,
+                    ": they are of the layer ", layer, " (want projected)"));
     if (static_cast<std::int64_t>(input.embedding.size()) != classifier_.dim) {
         input.error.emplace(ErrorCode::shape_mismatch,
                             concat("the embedding has ", input.embedding.size(), " values (want ",

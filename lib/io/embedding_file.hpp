@@ -34,6 +34,10 @@ struct EmbeddingHeader {
     std::string settings;     ///< how inputs were prepared; rows of other settings never mix
 };
 
+/// What settings say of the layer that vectors are of, where that is another than the projected
+/// one, in whose space pictures and texts meet; else empty.
+std::string other_layer(std::string_view settings);
+
 struct EmbeddingRow {
     std::string item; ///< a path's raw bytes or a text in UTF-8; holds no NUL
     bool is_text = false;

@@ -61,8 +61,22 @@ std::string missing_words(const std::string& a, const std::string& b) {
     return out.empty() ? "nothing" : out;
 }
 
-/// Refuses to mix rows that were made otherwise. JSON lines, and files of other programs, do not
-/// record settings; theirs are taken to be the default ones.
+/// Settings without the words on the layer, which JSON lines tell apart.
+std::string without_layer(const std::string& settings) {
+    std::string out;
+    for (const std::string& word : words_of(settings))
+        if (!word.starts_with("layer="))
+            out += (out.empty() ? "" : " ") + word;
+    return out;
+}
+
+std::string layer_word(const std::string& settings) {
+    const std::string other = other_layer(settings);
+    return "layer=" + (other.empty() ? "projected" : other);
+}
+
+/// Refuses to mix rows that were made otherwise. JSON lines record only the layer, files of other
+/// programs nothing; the rest is taken to be the default.
 void check_same(const std::string& name, const EmbeddingHeader& there, const JournalOptions& run,
                 std::string_view way_out) {
     const EmbeddingHeader& ours = run.header;
@@ -80,18 +94,23 @@ void check_same(const std::string& name, const EmbeddingHeader& there, const Jou
     compare(there.dim, ours.dim, " values");
     compare(dtype_name(there.store), dtype_name(ours.store));
     compare(shape(there), shape(ours));
-    if (!there.settings.empty() && there.settings != ours.settings)
-        compare(missing_words(there.settings, ours.settings),
-                missing_words(ours.settings, there.settings));
+    const bool unknown = without_layer(there.settings).empty();
+    std::string mine = ours.settings, usual = run.default_settings;
+    if (unknown && run.format == EmbeddingFormat::jsonl) {
+        compare(layer_word(there.settings), layer_word(mine));
+        mine = without_layer(mine);
+        usual = without_layer(usual);
+    } else if (!unknown && there.settings != mine) {
+        compare(missing_words(there.settings, mine), missing_words(mine, there.settings));
+    }
     if (!differing.empty())
         fail(ErrorCode::version_mismatch,
              concat("resume ", name, ": its rows were made with ", differing, "; ", way_out));
-    if (there.settings.empty() && ours.settings != run.default_settings)
+    if (unknown && mine != usual)
         fail(ErrorCode::version_mismatch,
              concat("resume ", name,
                     ": it does not record how its rows were made, and this run has ",
-                    missing_words(ours.settings, run.default_settings),
-                    " (default: ", missing_words(run.default_settings, ours.settings),
+                    missing_words(mine, usual), " (default: ", missing_words(usual, mine),
                     "); run without --resume, or keep rows in HDF5"));
 }
 

@@ -25,9 +25,9 @@ class EmbeddingReader {
     /// Types, ranks and sizes of all datasets are checked here, also that as many rows are stored
     /// as are declared. That takes time and memory for each chunk, not for each row.
     /// Errors: not_found, io_failure, bad_format (not HDF5, or not an embedding file: says what is
-    /// missing), version_mismatch (a major version this build does not know), truncated, unsupported
-    /// (a way of storing that this build does not read: another filter, more attributes or datasets
-    /// than fit an object header of the newest format).
+    /// missing), version_mismatch (a major version this build does not know), truncated,
+    /// unsupported (a way of storing that this build does not read: another filter, more attributes
+    /// or datasets than fit an object header of the newest format).
     static EmbeddingReader open(const std::string& path);
     EmbeddingReader(EmbeddingReader&&) noexcept;
     EmbeddingReader& operator=(EmbeddingReader&&) noexcept;

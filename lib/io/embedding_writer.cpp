@@ -59,12 +59,12 @@ class Target {
 class JsonlWriter : public EmbeddingWriter {
   public:
     JsonlWriter(Target target, const EmbeddingHeader& header)
-        : target_(std::move(target)), header_(header) {}
+        : target_(std::move(target)), header_(header), layer_(other_layer(header.settings)) {}
     void append(const EmbeddingRow& row) override {
         row_ = row;
         prepare_row(row_, header_);
         line_.clear();
-        append_embedding_line(line_, row_, header_.model);
+        append_embedding_line(line_, row_, header_.model, layer_);
         target_.stream().write(line_);
     }
     void flush() override { target_.stream().flush(); }
@@ -73,6 +73,7 @@ class JsonlWriter : public EmbeddingWriter {
   private:
     Target target_;
     EmbeddingHeader header_;
+    std::string layer_;
     EmbeddingRow row_;
     std::string line_;
 };
@@ -197,6 +198,20 @@ bool embedding_format_of(std::string_view path, EmbeddingFormat& format) {
     if (path.ends_with(".npy"))
         return format = EmbeddingFormat::npy, true;
     return false;
+}
+
+std::string other_layer(std::string_view settings) {
+    constexpr std::string_view kKey = "layer=";
+    while (!settings.empty()) {
+        const std::size_t end = std::min(settings.find(' '), settings.size());
+        std::string_view word = settings.substr(0, end);
+        settings.remove_prefix(std::min(end + 1, settings.size()));
+        if (!word.starts_with(kKey))
+            continue;
+        word.remove_prefix(kKey.size());
+        return word == "projected" ? "" : std::string(word);
+    }
+    return {};
 }
 
 std::unique_ptr<EmbeddingWriter> create_embedding_file(const std::string& path,

@@ -90,7 +90,7 @@ class JsonlRows : public FinishedRows {
         if (all_unit != none_unit)
             header_.normalized = all_unit;
         header_.store = all_half ? DType::f16 : DType::f32;
-        header_.settings.clear();
+        header_.settings = layer_.empty() ? "" : "layer=" + layer_;
     }
     ~JsonlRows() override { ::close(fd_); }
 
@@ -138,15 +138,20 @@ class JsonlRows : public FinishedRows {
         if (count_++ == 0) {
             header_.model = record.model;
             header_.dim = dim;
+            layer_ = record.layer;
         } else if (record.model != header_.model || dim != header_.dim) {
             fail(ErrorCode::version_mismatch,
                  concat(where, ": model ", record.model, " with ", dim,
                         " values (the lines before: ", header_.model, " with ", header_.dim, ")"));
+        } else if (record.layer != layer_) {
+            fail(ErrorCode::version_mismatch,
+                 concat(where, ": another layer than that of the lines before"));
         }
     }
 
     std::string path_;
     EmbeddingHeader header_;
+    std::string layer_; // of all lines; empty: the projected one
     int fd_ = -1;
     std::uint64_t count_ = 0;
     std::vector<Place> places_;

@@ -13,6 +13,8 @@ namespace clip::io {
 
 namespace {
 
+constexpr std::string_view kPenultimate = "penultimate";
+
 /// What a JSON object says before it is decided what the record is.
 struct Members {
     std::optional<std::string> path; // as spelt in JSON
@@ -23,6 +25,7 @@ struct Members {
     std::string_view text_member;
     bool has_model = false;
     std::string model;
+    std::string layer;
     std::vector<std::string_view> carried;
 };
 
@@ -35,6 +38,15 @@ std::string read_string_of(JsonScanner& scan, const char* key) {
     if (scan.peek() != '"')
         scan.fail_here(concat("\"", key, "\" must be a string, which is not what begins"));
     return scan.read_string();
+}
+
+/// Reads the value of the key `layer`, if it is one that clip-embed writes; else stays before it.
+bool takes_layer(JsonScanner& scan) {
+    JsonScanner ahead = scan;
+    if (ahead.peek() != '"' || ahead.read_string() != kPenultimate)
+        return false;
+    scan = ahead;
+    return true;
 }
 
 Members scan_members(std::string_view line, const RecordOptions& options) {
@@ -69,9 +81,13 @@ Members scan_members(std::string_view line, const RecordOptions& options) {
             else
                 scan.skip_value();
         } else {
-            scan.skip_value();
-            carried = std::find(options.own_keys.begin(), options.own_keys.end(), key) ==
-                      options.own_keys.end();
+            const bool is_layer = key == "layer" && takes_layer(scan);
+            if (is_layer)
+                out.layer = kPenultimate;
+            else
+                scan.skip_value();
+            carried = !is_layer && std::find(options.own_keys.begin(), options.own_keys.end(),
+                                             key) == options.own_keys.end();
         }
         if (carried)
             out.carried.push_back(line.substr(start, scan.position() - start));
@@ -103,6 +119,7 @@ InputRecord parse_json(std::string_view line, const RecordOptions& options) {
              "the JSON record has none of the keys \"path\", \"text\" and \"embedding\"");
     InputRecord out;
     out.model = std::move(members.model);
+    out.layer = std::move(members.layer);
     if (members.path && members.text) {
         const bool keep_path = members.embedding ? members.path_first : !options.plain_is_text;
         members.carried.insert(members.carried.begin(),

@@ -20,6 +20,7 @@ struct InputRecord {
     bool item_is_text = false;    ///< whether `item` is a text, also for embeddings
     std::vector<float> embedding; ///< finite; not empty for Kind::embedding
     std::string model;            ///< the key `model`, where it was a string
+    std::string layer;            ///< "penultimate" where the key `layer` says so, else empty
     std::string extra;            ///< the other members as they came: `"id":7,"b":[1]`
 };
 
@@ -38,10 +39,12 @@ struct RecordOptions {
 /// Reads one line (without its separator).
 ///
 /// A path that is written with the `file:` escape (path_escape.hpp) is decoded; a plain line never
-/// is. Carried members keep their bytes and order; only line breaks between tokens become spaces.
-/// Errors in the result: bad_format (not UTF-8, not JSON, none of the three keys, one of
-/// them twice, wrong type, empty path, NUL in an item, an embedding that is empty or not finite in
-/// float32), truncated (a JSON object that is cut off).
+/// is. The key `layer` is understood where it is "penultimate", as clip-embed writes it; with
+/// another value it is carried, for it is somebody else's. Carried members keep their bytes and
+/// order; only line breaks between tokens become spaces. Errors in the result: bad_format (not
+/// UTF-8, not JSON, none of the three keys, one of them twice, wrong type, empty path, NUL in an
+/// item, an embedding that is empty or not finite in float32), truncated (a JSON object that is cut
+/// off).
 Result<InputRecord> parse_record(std::string_view line, const RecordOptions& options = {});
 
 /// Begins an output record: `{"path":"a.jpg"` or `{"text":"..."`, then the carried members. The

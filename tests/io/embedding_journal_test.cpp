@@ -304,6 +304,39 @@ TEST_CASE("journal: JSON lines record no settings, so only default ones are take
     CHECK(code_of([&] { EmbeddingJournal journal(options); }) == ErrorCode::version_mismatch);
 }
 
+TEST_CASE("journal: JSON lines of another layer say so, and are gone on with by a run of it") {
+    const TempFolder folder;
+    JournalOptions options = options_of(folder / "f", EmbeddingFormat::jsonl, true);
+    options.default_settings = "layer=projected crop=center";
+    options.header.settings = "layer=penultimate crop=center";
+    run(options, 0, 4);
+    const std::string whole = read_file(folder / "f");
+    CHECK(whole.find("\"model\":\"tiny@0123456789ab\",\"layer\":\"penultimate\",\"embedding\":[") !=
+          std::string::npos);
+    CHECK(run(options, 0, 4) == 0); // nothing is computed
+    CHECK(read_file(folder / "f") == whole);
+    options.header.settings = "layer=penultimate crop=none";
+    CHECK(message_of([&] { EmbeddingJournal journal(options); })
+              .ends_with("this run has crop=none (default: crop=center); run without --resume, or "
+                         "keep rows in HDF5"));
+    options.header.settings = options.default_settings;
+    CHECK(message_of([&] {
+              EmbeddingJournal journal(options);
+          }).find("made with layer=penultimate (this run: layer=projected)") != std::string::npos);
+    options.resume = false;
+    run(options, 0, 4);
+    CHECK(read_file(folder / "f").find("layer") == std::string::npos);
+    options.resume = true;
+    options.header.settings = "layer=penultimate crop=center";
+    CHECK(message_of([&] {
+              EmbeddingJournal journal(options);
+          }).find("made with layer=projected (this run: layer=penultimate)") != std::string::npos);
+    write_file(folder / "f", read_file(folder / "f") + whole);
+    CHECK(message_of([&] {
+              EmbeddingJournal journal(options);
+          }).ends_with("f:5: another layer than that of the lines before"));
+}
+
 TEST_CASE("journal: what differs is all that a refusal names") {
     const TempFolder folder;
     JournalOptions options = options_of(folder / "f", EmbeddingFormat::h5, true);

@@ -158,3 +158,25 @@ TEST_CASE("record: members of an object are what is between its braces") {
     CHECK(clip_test::code_of([] { (void)members_of_object("[1]"); }) == ErrorCode::bad_format);
     CHECK(clip_test::code_of([] { (void)members_of_object("{} {}"); }) == ErrorCode::bad_format);
 }
+
+TEST_CASE("record: the layer is understood where it is clip-embed's") {
+    const auto read = [](std::string_view line, const RecordOptions& options = {}) {
+        return parse_record(line, options).value();
+    };
+    const InputRecord other =
+        read(R"({"path":"a","id":1,"model":"m@1","layer":"penultimate","embedding":[1,2],"b":2})");
+    CHECK(other.layer == "penultimate");
+    CHECK(other.extra == R"("id":1,"b":2)");
+    // A key of that name that is somebody else's.
+    for (const char* value : {R"("top")", R"("projected")", "3", "null", R"(["penultimate"])"}) {
+        const std::string line =
+            std::string(R"({"path":"a","layer": )") + value + R"(,"embedding":[1]})";
+        CHECK(read(line).layer.empty());
+        CHECK(read(line).extra == std::string(R"("layer": )") + value);
+    }
+    const std::string_view own[] = {"layer"};
+    CHECK(read(R"({"path":"a","layer":3})", {.own_keys = own}).extra.empty());
+    // What an earlier vector was of is not true of a new one.
+    CHECK(read(R"({"path":"a","layer": "penultimate" ,"id":7})").extra == R"("id":7)");
+    CHECK(parse_record(R"({"path":"a","layer":"penult)").error().code() == ErrorCode::truncated);
+}

@@ -162,6 +162,13 @@ load setup
     grep -q 'pc\.h5.*penultimate' err
     [ ! -s out ]
     expect_status 2 clip-classify -l dog,cat - <pc.h5
+    # JSON lines say it, too, where it is not the projected one.
+    expect_status 0 clip-embed --layer penultimate --text -o pc.jsonl dog cat
+    [ "$(grep -c '"layer":"penultimate","embedding":' pc.jsonl)" -eq 2 ]
+    expect_status 2 clip-classify -l dog,cat pc.jsonl
+    grep -q 'dog.*layer penultimate (want projected)' err
+    [ ! -s out ]
+    expect_status 2 clip-classify -l dog,cat <pc.jsonl
     # The same with the layer named that it is by default.
     expect_status 0 clip-embed --layer projected --text -o c.h5 dog cat
     expect_status 0 clip-classify --classifier c.h5 a.png

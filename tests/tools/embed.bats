@@ -257,6 +257,30 @@ END
     [ "$(stat -c %s half.npy)" -eq $((128 + 2 * 32)) ]
 }
 
+@test "embed: JSON lines say their layer where it is not the projected one, also when resumed" {
+    cp "$CLIP_GOLDEN/pixels/rgb.png" a.png
+    cp "$CLIP_GOLDEN/pixels/grey.png" b.png
+    expect_status 0 clip-embed -o projected.jsonl a.png b.png
+    ! grep -q layer projected.jsonl
+    expect_status 0 clip-embed --layer penultimate -o whole.jsonl a.png b.png
+    jq -e '.layer == "penultimate" and (keys_unsorted == ["path", "model", "layer", "embedding"])' whole.jsonl
+    expect_status 0 clip-embed --layer penultimate -o p.jsonl a.png
+    expect_status 0 clip-embed --layer penultimate --resume -o p.jsonl a.png b.png
+    cmp p.jsonl whole.jsonl
+    expect_status 2 clip-embed --resume -o p.jsonl a.png b.png
+    grep -q 'layer=penultimate (this run: layer=projected)' err
+    expect_status 2 clip-embed --layer penultimate --resume -o projected.jsonl a.png b.png
+    grep -q 'layer=projected (this run: layer=penultimate)' err
+    cmp p.jsonl whole.jsonl
+    # A carried key of that name gives way; the layer of an earlier vector is not carried on.
+    echo '{"path":"a.png","layer":"top"}' | expect_status 0 clip-embed --layer penultimate
+    [ "$(grep -o '"layer":"[a-z]*"' out)" = '"layer":"penultimate"' ]
+    jq -c 'del(.embedding)' whole.jsonl | expect_status 0 clip-embed
+    ! grep -q layer out
+    echo '{"path":"a.png","layer":"top"}' | expect_status 0 clip-embed
+    grep -q '"path":"a.png","layer":"top","model"' out
+}
+
 @test "embed: preparation of pictures follows the options" {
     cp "$CLIP_GOLDEN/pixels/tall.png" "$CLIP_GOLDEN/pixels/turned-6.jpg" \
         "$CLIP_GOLDEN/pixels/grey16.png" .
