@@ -62,7 +62,7 @@ class Loader {
     bool closed_ = false;
     std::vector<std::string> items_; // (N)
     // What the first row was of; later ones must be of the same.
-    std::string first_, first_file_, settings_;
+    std::string first_, first_layered_, first_file_, settings_;
     bool normalized_ = true;
     bool warned_model_ = false, warned_settings_ = false;
 };
@@ -80,19 +80,25 @@ void Loader::check_origin(const Input& input) {
         fail_models(where, input.model, first_, data_.model);
     if (input.model.empty() && !std::exchange(warned_model_, true))
         reporter_.warning(input.name, "the embedding does not say of which model it is");
+    if (input.file.empty() && input.settings.empty())
+        return; // JSON lines that do not say a layer
+    const std::string layer = setting(input.settings, "layer=");
+    if (first_layered_.empty()) {
+        first_layered_ = where;
+        data_.layer = layer;
+    }
+    if (layer != data_.layer)
+        fail(ErrorCode::version_mismatch,
+             concat("read features: ", where, " is of the layer ",
+                    layer.empty() ? "that it does not name" : layer, ", ", first_layered_, " of ",
+                    data_.layer.empty() ? "one that it does not name" : data_.layer));
     if (input.file.empty())
         return;
     if (first_file_.empty()) {
         first_file_ = where;
         settings_ = input.settings;
         normalized_ = input.normalized;
-        data_.layer = setting(settings_, "layer=");
     }
-    if (const std::string layer = setting(input.settings, "layer="); layer != data_.layer)
-        fail(ErrorCode::version_mismatch,
-             concat("read features: ", where, " is of the layer ",
-                    layer.empty() ? "that it does not name" : layer, ", ", first_file_, " of ",
-                    data_.layer.empty() ? "one that it does not name" : data_.layer));
     if (input.normalized != normalized_)
         fail(ErrorCode::version_mismatch,
              concat("read features: the rows of ", input.normalized ? where : first_file_,

@@ -89,8 +89,8 @@ bool EmbeddingReader::has_extra() const {
 const std::string& EmbeddingReader::name() const {
     return state_->name;
 }
-bool EmbeddingReader::reads_in_parallel() const {
-    return true;
+bool EmbeddingReader::stores_plain_rows() const {
+    return state_->embedding->stores_plain_rows();
 }
 std::int64_t EmbeddingReader::block_rows() const {
     return static_cast<std::int64_t>(state_->embedding->block_rows());

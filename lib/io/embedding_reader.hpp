@@ -38,9 +38,10 @@ class EmbeddingReader {
     std::int64_t rows() const;
     bool has_extra() const;
 
-    /// Whether read_rows() and read_rows_raw() of several threads go on side by side. They always
-    /// do; filtered chunks are decoded by each thread that needs them.
-    bool reads_in_parallel() const;
+    /// Whether rows are stored as they are read: without filters, and in no chunks that cut them.
+    /// Then blocks of any size cost the same; else whole chunks are decoded, by each thread that
+    /// needs one, and blocks should be multiples of block_rows().
+    bool stores_plain_rows() const;
     /// How many rows to ask for at a time: those of a chunk, or of about a mebibyte, at least 1.
     /// Blocks that begin at its multiples are read without touching any chunk twice.
     std::int64_t block_rows() const;

@@ -17,8 +17,8 @@ std::int64_t rows_of_block(std::int64_t row_bytes) {
 std::int64_t FileRows::block_rows() const {
     const auto row_bytes = width() * static_cast<std::int64_t>(dtype_size(store()));
     const std::int64_t chunk = file_.block_rows(), best = rows_of_block(row_bytes);
-    // Chunks that HDF5 has to decode are read whole; others in pieces of the cache's size.
-    return file_.reads_in_parallel() ? best : std::max(chunk, best / chunk * chunk);
+    // Chunks that have to be decoded are read whole; others in pieces of the cache's size.
+    return file_.stores_plain_rows() ? best : std::max(chunk, best / chunk * chunk);
 }
 
 void FileRows::read(std::int64_t first, std::int64_t count, void* to) const {

@@ -50,7 +50,7 @@ TEST_CASE("embedding reader: threads read side by side what one thread reads") {
         const std::string path = folder / "a.h5";
         write_rows(path, store, kRows);
         const EmbeddingReader reader = EmbeddingReader::open(path);
-        CHECK(reader.reads_in_parallel());
+        CHECK(reader.stores_plain_rows());
         CHECK(reader.block_rows() ==
               (1 << 20) / (kDim * static_cast<std::int64_t>(dtype_size(store))));
         std::atomic<int> wrong{0};
@@ -85,16 +85,17 @@ TEST_CASE("embedding reader: the same rows however a file stores them") {
     struct Case {
         const char* name;
         std::int64_t block_rows;
+        bool plain;
     };
-    for (const Case& test : {Case{"good", 87381},
-                             {"good_user_block", 1},
-                             {"good_other_types", 1},
-                             {"good_v108", 1},
-                             {"good_latest", 1},
-                             {"good_compact", 87381}}) {
+    for (const Case& test : {Case{"good", 87381, true},
+                             {"good_user_block", 1, true},
+                             {"good_other_types", 1, false},
+                             {"good_v108", 1, false},
+                             {"good_latest", 1, false},
+                             {"good_compact", 87381, true}}) {
         CAPTURE(test.name);
         const EmbeddingReader reader = EmbeddingReader::open(kGoldens + test.name + ".h5");
-        CHECK(reader.reads_in_parallel());
+        CHECK(reader.stores_plain_rows() == test.plain);
         CHECK(reader.block_rows() == test.block_rows);
         REQUIRE(reader.rows() == 2);
         std::vector<float> values(6);

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 
-import hdf5_programs
+import drivers
 
 COUNT = int(sys.argv[2]) if len(sys.argv) > 2 else 3000
 FIRST = int(sys.argv[3]) if len(sys.argv) > 3 else 0
@@ -27,11 +27,11 @@ with tempfile.TemporaryDirectory() as name:
     seeds = folder / "seeds"
     seeds.mkdir()
     jobs = os.cpu_count() or 1
-    program = hdf5_programs.compile_sanitized("hdf5_fuzz.cpp", READER, folder, jobs)
-    for path in (hdf5_programs.ROOT / "tests" / "golden" / "hdf5").glob("good*.h5"):
+    program = drivers.compile_sanitized("hdf5_fuzz.cpp", READER, folder, jobs)
+    for path in (drivers.ROOT / "tests" / "golden" / "hdf5").glob("good*.h5"):
         shutil.copy(path, seeds)
-    subprocess.run([hdf5_programs.link("hdf5_files.cpp", sys.argv[1], folder), "--small", seeds], check=True)
-    subprocess.run([sys.executable, hdf5_programs.HERE / "hdf5_variants.py", "--make", seeds], check=True)
+    subprocess.run([drivers.link("hdf5_files.cpp", sys.argv[1], folder), "--small", seeds], check=True)
+    subprocess.run([sys.executable, drivers.HERE / "hdf5_variants.py", "--make", seeds], check=True)
     os.environ["ASAN_OPTIONS"] = "max_allocation_size_mb=2048:detect_leaks=0"
     os.environ["TMPDIR"] = name
     share = -(-COUNT // min(jobs, COUNT))

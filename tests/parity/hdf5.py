@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 
-import hdf5_programs
+import drivers
 
 try:
     import h5py
@@ -22,7 +22,7 @@ except ImportError as error:
 
 
 def make_files(folder):
-    subprocess.run([hdf5_programs.link("hdf5_files.cpp", sys.argv[1], folder), folder], check=True)
+    subprocess.run([drivers.link("hdf5_files.cpp", sys.argv[1], folder), folder], check=True)
 
 
 def check_hdf5(path, dtype, want):

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 
-import hdf5_programs
+import drivers
 
 try:
     import h5py
@@ -134,7 +134,7 @@ if __name__ == "__main__":
         sys.exit(0)
     with tempfile.TemporaryDirectory() as temporary:
         here = pathlib.Path(temporary)
-        driver = hdf5_programs.link("hdf5_fuzz.cpp", sys.argv[1], here)
+        driver = drivers.link("hdf5_fuzz.cpp", sys.argv[1], here)
         make_files(here)
         make_long_file(here / "long.h5")
         files = sorted(here.glob("*.h5"))

@@ -132,6 +132,13 @@ needs_probe() {
     grep -q 'penultimate' err
     expect_status 2 probe --train pen.h5 --test pro.h5
     grep -q 'pro.h5.*projected.*pen.h5.*penultimate' err
+    # JSON lines name the layer where it is not the projected one.
+    expect_status 0 clip-embed --layer penultimate -r -o pen.jsonl t
+    expect_status 0 probe --train pen.jsonl
+    jq -e '.layer == "penultimate"' out
+    expect_status 0 probe --train pen.jsonl --test pen.h5 --lambda 1
+    expect_status 2 probe --train pen.jsonl --test pro.h5
+    grep -q 'pro.h5.*projected.*penultimate' err
     expect_status 2 probe --train pen.h5 --test unit.h5
     grep -q 'unit.h5 have length 1' err
     # What is trained on and tested on, too, is said.

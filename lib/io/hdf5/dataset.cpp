@@ -93,6 +93,11 @@ void Dataset::locate_chunks() {
     }
 }
 
+bool Dataset::stores_plain_rows() const {
+    return layout_.kind != Layout::Kind::chunked ||
+           (filters_.empty() && grid_.chunk_columns == grid_.columns);
+}
+
 std::uint64_t Dataset::block_rows() const {
     if (layout_.kind == Layout::Kind::chunked)
         return std::min(layout_.chunk.front(), kMaxChunkBytes);

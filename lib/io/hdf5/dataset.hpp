@@ -38,6 +38,8 @@ class Dataset {
     /// Errors: bad_format (chunks of more than 256 MiB), truncated (less is stored than declared),
     /// unsupported, io_failure.
     void locate();
+    /// Whether rows are in the file as they are: no filters, no chunk that cuts rows.
+    bool stores_plain_rows() const;
     /// Rows of a chunk, or of about a mebibyte; at least 1.
     std::uint64_t block_rows() const;
     /// Copies rows [first, first + count), which are there, as they are stored.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Compiles the small drivers beside this file, for hdf5.py, hdf5_variants.py and fuzz_hdf5.py."""
+"""Compiles the small drivers beside this file, for the scripts beside it."""
 import pathlib
 import subprocess
 
