@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "ops/attention.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <limits>
 
 #include "base/concat.hpp"
@@ -38,10 +40,9 @@ void check_stride(const ArgumentCheck& check, std::string_view name, std::int64_
         concat(name, " does not fit the rows (got ", stride, ", want at least ", width, ")"));
 }
 
-} // namespace
-
-void attention(Backend& backend, const AttentionArgs& args) {
-    ArgumentCheck check("attention", backend);
+/// What attention and its backward pass have in common: queries, keys and values.
+template <typename Args>
+void check_sequences(ArgumentCheck& check, const Args& args) {
     check.require(args.heads >= 1 && args.head_width >= 1, ErrorCode::invalid_argument,
                   concat("heads and head width must be at least 1 (got ", args.heads, " and ",
                          args.head_width, ")"));
@@ -72,11 +73,88 @@ void attention(Backend& backend, const AttentionArgs& args) {
     check.memory("q", args.q, extent(q_rows, args.q_stride, width), alignof(float), false);
     check.memory("k", args.k, extent(k_rows, args.kv_stride, width), alignof(float), false);
     check.memory("v", args.v, extent(k_rows, args.kv_stride, width), alignof(float), false);
+}
+
+/// Gradients may lie side by side in the rows of one buffer, as q, k and v may; then what counts is
+/// the buffer.
+void check_gradients(ArgumentCheck& check, const AttentionBackwardArgs& args, std::int64_t width) {
+    struct Part {
+        const char* name;
+        float* data;
+        std::int64_t stride;
+        std::size_t bytes;
+    };
+    const std::int64_t q_rows = args.q_offsets.back();
+    const std::int64_t k_rows = args.k_offsets.back();
+    const Part parts[] = {
+        {"grad_q", args.grad_q, args.grad_q_stride, extent(q_rows, args.grad_q_stride, width)},
+        {"grad_k", args.grad_k, args.grad_kv_stride, extent(k_rows, args.grad_kv_stride, width)},
+        {"grad_v", args.grad_v, args.grad_kv_stride, extent(k_rows, args.grad_kv_stride, width)}};
+    const auto begin = [](const Part& part) { return reinterpret_cast<std::uintptr_t>(part.data); };
+    std::uintptr_t first = 0, last = 0; // of the buffer so far
+    for (std::size_t i = 0; i < std::size(parts); ++i) {
+        const Part& part = parts[i];
+        if (part.bytes == 0)
+            continue;
+        check.require(part.data != nullptr, ErrorCode::invalid_argument,
+                      concat(part.name, " is a null pointer"));
+        check.require(begin(part) % alignof(float) == 0, ErrorCode::invalid_argument,
+                      concat(part.name, " is not aligned to ", alignof(float), " bytes"));
+        for (std::size_t j = 0; j < i; ++j) {
+            const Part& other = parts[j];
+            if (other.bytes == 0 || begin(part) >= begin(other) + other.bytes ||
+                begin(other) >= begin(part) + part.bytes)
+                continue;
+            const auto stride = static_cast<std::uintptr_t>(part.stride) * sizeof(float);
+            const std::uintptr_t apart = begin(part) > begin(other) ? begin(part) - begin(other)
+                                                                    : begin(other) - begin(part);
+            const auto row = static_cast<std::uintptr_t>(width) * sizeof(float);
+            check.require(part.stride == other.stride && apart % stride >= row &&
+                              apart % stride <= stride - row,
+                          ErrorCode::invalid_argument, concat(part.name, " overlaps ", other.name));
+        }
+        const bool together =
+            first < last && begin(part) < last && first < begin(part) + part.bytes;
+        if (!together && first < last)
+            check.memory("a gradient", reinterpret_cast<const void*>(first), last - first,
+                         alignof(float), true);
+        first = together ? std::min(first, begin(part)) : begin(part);
+        last = together ? std::max(last, begin(part) + part.bytes) : begin(part) + part.bytes;
+    }
+    if (first < last)
+        check.memory("a gradient", reinterpret_cast<const void*>(first), last - first,
+                     alignof(float), true);
+}
+
+} // namespace
+
+void attention(Backend& backend, const AttentionArgs& args) {
+    ArgumentCheck check("attention", backend);
+    check_sequences(check, args);
+    const std::int64_t width = std::int64_t{args.heads} * args.head_width;
+    const std::int64_t q_rows = args.q_offsets.back();
     check.output("y", args.y, {q_rows, width});
     check.optional_output("log_sum_exp", args.log_sum_exp, {q_rows, args.heads});
     check.overlaps();
     if (q_rows > 0)
         backend.attention(args);
+}
+
+void attention_backward(Backend& backend, const AttentionBackwardArgs& args) {
+    ArgumentCheck check("attention backward", backend);
+    check_sequences(check, args);
+    const std::int64_t width = std::int64_t{args.heads} * args.head_width;
+    const std::int64_t q_rows = args.q_offsets.back();
+    const std::int64_t k_rows = args.k_offsets.back();
+    check_stride(check, "grad_q_stride", args.grad_q_stride, width, q_rows);
+    check_stride(check, "grad_kv_stride", args.grad_kv_stride, width, k_rows);
+    check.input("y", args.y, {q_rows, width});
+    check.input("log_sum_exp", args.log_sum_exp, {q_rows, args.heads});
+    check.input("grad_y", args.grad_y, {q_rows, width});
+    check_gradients(check, args, width);
+    check.overlaps();
+    if (k_rows > 0)
+        backend.attention_backward(args);
 }
 
 } // namespace clip::ops

@@ -18,4 +18,12 @@ namespace clip::ops {
 /// Source:  as torch.nn.AvgPool2d(window), used in openai/CLIP clip/model.py, class Bottleneck.
 void avg_pool(Backend& backend, const AvgPoolArgs& args);
 
+/// Gradient of avg_pool: every place of a window gets its share, what fills no window gets 0.
+///
+/// Shapes:  grad_y (N, height / window, width / window, C); grad_x (N, height, width, C).
+/// Aliasing: none.
+/// Errors:  shape_mismatch, dtype_mismatch, device_mismatch, invalid_argument (window, null
+///          pointer, overlap).
+void avg_pool_backward(Backend& backend, const AvgPoolBackwardArgs& args);
+
 } // namespace clip::ops

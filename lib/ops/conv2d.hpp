@@ -28,4 +28,20 @@ std::unique_ptr<PreparedConv2d> prepare_conv2d(Backend& backend, const Conv2dWei
 /// Source:  as torch.nn.functional.conv2d without dilation and groups.
 void conv2d(Backend& backend, const Conv2dArgs& args);
 
+/// Puts new values into weights that prepare_conv2d made. Errors: as prepare_conv2d.
+void update_conv2d(Backend& backend, PreparedConv2d& prepared, const Conv2dWeights& weights);
+
+/// Gradients of a convolution without its activation and residual.
+///
+/// Shapes:  grad_y (N, height', width', C_out); x, grad_x (N, height, width, C_in); weight,
+///          grad_weight (C_out, C_in, kh, kw); grad_bias (C_out). grad_weight needs x, grad_x needs
+///          weight.
+/// Maths:   grad_x: the sums of all places that saw it; grad_weight and grad_bias are added to.
+/// Numerics: as linear_backward.
+/// Aliasing: none.
+/// Errors:  shape_mismatch, dtype_mismatch, device_mismatch, invalid_argument (stride, padding,
+/// null
+///          pointer, overlap).
+void conv2d_backward(Backend& backend, const Conv2dBackwardArgs& args);
+
 } // namespace clip::ops

@@ -17,4 +17,14 @@ namespace clip::ops {
 /// Source:  openai/CLIP clip/model.py, CLIP.encode_text.
 void embedding(Backend& backend, const EmbeddingArgs& args);
 
+/// Gradients of embedding: rows of grad_y are added to those that they came from.
+///
+/// Shapes:  ids, places (R); grad_y (R, D); grad_table (V, D); grad_positions (T, D).
+/// Maths:   grad_table[ids[r]] += grad_y[r],  grad_positions[places[r]] += grad_y[r].
+/// Numerics: in the order of r.
+/// Aliasing: none.
+/// Errors:  shape_mismatch, dtype_mismatch, device_mismatch, invalid_argument (an id or a place out
+///          of range, null pointer, overlap).
+void embedding_backward(Backend& backend, const EmbeddingBackwardArgs& args);
+
 } // namespace clip::ops

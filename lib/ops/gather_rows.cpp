@@ -19,4 +19,18 @@ void gather_rows(Backend& backend, const GatherRowsArgs& args) {
         backend.gather_rows(args);
 }
 
+void gather_rows_backward(Backend& backend, const GatherRowsBackwardArgs& args) {
+    ArgumentCheck check("gather rows backward", backend);
+    check.rank("grad_x", args.grad_x, 2);
+    const auto rows = static_cast<std::int64_t>(args.rows.size());
+    const Shape& shape = args.grad_x.shape;
+    check.input("grad_y", args.grad_y, {rows, shape[1]});
+    check.memory("rows", args.rows.data(), args.rows.size_bytes(), alignof(std::int64_t), false);
+    check.indices("rows", args.rows, shape[0]);
+    check.output("grad_x", args.grad_x, shape);
+    check.overlaps();
+    if (args.grad_x.numel() > 0)
+        backend.gather_rows_backward(args);
+}
+
 } // namespace clip::ops

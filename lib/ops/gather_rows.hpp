@@ -14,4 +14,13 @@ namespace clip::ops {
 ///          null pointer, overlap).
 void gather_rows(Backend& backend, const GatherRowsArgs& args);
 
+/// Gradient of gather_rows: rows that were not taken get 0, one that was taken twice gets the sum.
+///
+/// Shapes:  grad_y (Q, D); rows (Q); grad_x (R, D).
+/// Maths:   grad_x = 0, then grad_x[rows[i]] += grad_y[i] in the order of i.
+/// Aliasing: none.
+/// Errors:  shape_mismatch, dtype_mismatch, device_mismatch, invalid_argument (a row out of range,
+///          null pointer, overlap).
+void gather_rows_backward(Backend& backend, const GatherRowsBackwardArgs& args);
+
 } // namespace clip::ops

@@ -18,4 +18,17 @@ void l2_normalize(Backend& backend, const L2NormalizeArgs& args) {
         backend.l2_normalize(args);
 }
 
+void l2_normalize_backward(Backend& backend, const L2NormalizeBackwardArgs& args) {
+    ArgumentCheck check("l2 normalize backward", backend);
+    check.rank("y", args.y, 2);
+    const Shape& shape = args.y.shape;
+    check.input("y", args.y, shape);
+    check.input("norms", args.norms, {shape[0]});
+    check.input("grad_y", args.grad_y, shape);
+    check.output("grad_x", args.grad_x, shape, "grad_y");
+    check.overlaps();
+    if (args.y.numel() > 0)
+        backend.l2_normalize_backward(args);
+}
+
 } // namespace clip::ops

@@ -23,4 +23,25 @@ void layer_norm(Backend& backend, const LayerNormArgs& args) {
         backend.layer_norm(args);
 }
 
+void layer_norm_backward(Backend& backend, const LayerNormBackwardArgs& args) {
+    ArgumentCheck check("layer norm backward", backend);
+    check.rank("x", args.x, 2);
+    const std::int64_t rows = args.x.shape[0];
+    const std::int64_t width = args.x.shape[1];
+    check.require(width > 0, ErrorCode::shape_mismatch, "rows of x are empty");
+    check.input("x", args.x, {rows, width});
+    check.input("gamma", args.gamma, {width});
+    check.input("mean", args.mean, {rows});
+    check.input("rstd", args.rstd, {rows});
+    check.input("grad_y", args.grad_y, {rows, width});
+    check.optional_input("residual", args.residual, {rows, width});
+    if (args.grad_x.data != nullptr)
+        check.output("grad_x", args.grad_x, {rows, width}, "residual");
+    check.optional_output("grad_gamma", args.grad_gamma, {width});
+    check.optional_output("grad_beta", args.grad_beta, {width});
+    check.overlaps();
+    if (rows > 0)
+        backend.layer_norm_backward(args);
+}
+
 } // namespace clip::ops

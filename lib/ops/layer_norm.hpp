@@ -17,4 +17,17 @@ namespace clip::ops {
 ///          clip/model.py, class LayerNorm.
 void layer_norm(Backend& backend, const LayerNormArgs& args);
 
+/// Gradients of layer_norm.
+///
+/// Shapes:  x, grad_y, residual, grad_x (R, D); gamma, grad_gamma, grad_beta (D); mean, rstd (R) as
+///          the forward saved them.
+/// Maths:   z = (x - mean) rstd, g = grad_y gamma,  grad_x = rstd (g - mean(g) - z mean(g z)) +
+///          residual,  grad_gamma += sum over rows of grad_y z,  grad_beta += sum of grad_y.
+/// Numerics: a row of grad_x has the same bits whatever R is; sums over rows as in linear_backward.
+/// Aliasing: grad_x may be residual. No other overlap.
+/// Errors:  shape_mismatch, dtype_mismatch, device_mismatch, invalid_argument (null pointer,
+///          overlap).
+/// Source:  Ba et al. 2016 (arXiv:1607.06450) eq. 3, differentiated.
+void layer_norm_backward(Backend& backend, const LayerNormBackwardArgs& args);
+
 } // namespace clip::ops

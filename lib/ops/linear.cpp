@@ -32,4 +32,39 @@ void linear(Backend& backend, const LinearArgs& args) {
         backend.linear(args);
 }
 
+void update_linear(Backend& backend, PreparedLinear& prepared, const LinearWeights& weights) {
+    ArgumentCheck check("update linear", backend);
+    const std::int64_t out = prepared.out_features();
+    check.input("weight", weights.weight, {out, prepared.in_features()});
+    check.optional_input("bias", weights.bias, {out});
+    check.storage(weights.storage);
+    backend.update_linear(prepared, weights);
+}
+
+void linear_backward(Backend& backend, const LinearBackwardArgs& args) {
+    ArgumentCheck check("linear backward", backend);
+    check.rank("grad_y", args.grad_y, 2);
+    const std::int64_t rows = args.grad_y.shape[0];
+    const std::int64_t out = args.grad_y.shape[1];
+    check.input("grad_y", args.grad_y, {rows, out});
+    if (args.grad_x.data != nullptr) {
+        check.rank("grad_x", args.grad_x, 2);
+        const std::int64_t in = args.grad_x.shape[1];
+        check.input("weight", args.weight, {out, in});
+        check.output("grad_x", args.grad_x, {rows, in});
+        if (args.activation != Activation::none)
+            check.input("pre_activation", args.pre_activation, {rows, in});
+    }
+    if (args.grad_weight.data != nullptr) {
+        check.rank("grad_weight", args.grad_weight, 2);
+        const std::int64_t in = args.grad_weight.shape[1];
+        check.input("x", args.x, {rows, in});
+        check.output("grad_weight", args.grad_weight, {out, in});
+    }
+    check.optional_output("grad_bias", args.grad_bias, {out});
+    check.overlaps();
+    if (rows > 0)
+        backend.linear_backward(args);
+}
+
 } // namespace clip::ops

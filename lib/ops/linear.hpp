@@ -26,4 +26,24 @@ std::unique_ptr<PreparedLinear> prepare_linear(Backend& backend, const LinearWei
 /// Source:  QuickGELU: Hendrycks & Gimpel 2016 (arXiv:1606.08415) section 2.
 void linear(Backend& backend, const LinearArgs& args);
 
+/// Puts new values into weights that prepare_linear made, in the same memory: what training does
+/// each step.
+///
+/// Shapes:  as those that `prepared` was made of; storage and whether there is a bias may change.
+/// Errors:  as prepare_linear.
+void update_linear(Backend& backend, PreparedLinear& prepared, const LinearWeights& weights);
+
+/// Gradients of a linear layer, and through the activation that made its input.
+///
+/// Shapes:  grad_y (R, out); x, pre_activation, grad_x (R, in); weight, grad_weight (out, in);
+///          grad_bias (out). x is needed for grad_weight, weight for grad_x.
+/// Maths:   grad_x = (grad_y W) * activation'(pre_activation),  grad_weight += grad_y^T x,
+///          grad_bias += sum over rows of grad_y.
+/// Numerics: a row of grad_x has the same bits whatever R is; sums over rows are cut into slices of
+///          a fixed number of rows, one after the other.
+/// Aliasing: none.
+/// Errors:  shape_mismatch, dtype_mismatch, device_mismatch, invalid_argument (null pointer,
+///          overlap).
+void linear_backward(Backend& backend, const LinearBackwardArgs& args);
+
 } // namespace clip::ops

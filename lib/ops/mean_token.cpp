@@ -18,4 +18,18 @@ void mean_token(Backend& backend, const MeanTokenArgs& args) {
         backend.mean_token(args);
 }
 
+void mean_token_backward(Backend& backend, const MeanTokenBackwardArgs& args) {
+    ArgumentCheck check("mean token backward", backend);
+    check.rank("grad_y", args.grad_y, 3);
+    const Shape& y = args.grad_y.shape;
+    check.require(y[1] > 1, ErrorCode::shape_mismatch, "grad_y has no places but the mean");
+    check.input("grad_y", args.grad_y, y);
+    if (args.grad_x.data != nullptr)
+        check.output("grad_x", args.grad_x, {y[0], y[1] - 1, y[2]});
+    check.optional_output("grad_positions", args.grad_positions, {y[1], y[2]});
+    check.overlaps();
+    if (args.grad_y.numel() > 0)
+        backend.mean_token_backward(args);
+}
+
 } // namespace clip::ops

@@ -16,4 +16,14 @@ namespace clip::ops {
 /// Source:  openai/CLIP clip/model.py, class AttentionPool2d.
 void mean_token(Backend& backend, const MeanTokenArgs& args);
 
+/// Gradients of mean_token.
+///
+/// Shapes:  grad_y (N, L + 1, D); grad_x (N, L, D); grad_positions (L + 1, D).
+/// Maths:   grad_x[n, l] = grad_y[n, l + 1] + grad_y[n, 0] / L,  grad_positions += sum over n of
+///          grad_y[n].
+/// Aliasing: none.
+/// Errors:  shape_mismatch, dtype_mismatch, device_mismatch, invalid_argument (null pointer,
+///          overlap).
+void mean_token_backward(Backend& backend, const MeanTokenBackwardArgs& args);
+
 } // namespace clip::ops

@@ -84,10 +84,13 @@ class ScratchPool {
     std::vector<std::unique_ptr<ThreadScratch>> free_;
 };
 
+struct Workspace;
+
 struct Context {
     const KernelTable& kernels;
     ThreadPool& pool;
     ScratchPool& scratch;
+    Workspace& workspace; ///< of the thread that starts loops
 };
 
 } // namespace clip::cpu

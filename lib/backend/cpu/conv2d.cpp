@@ -19,6 +19,7 @@ class PackedConv2d : public PreparedConv2d {
         std::fill_n(zeros_.f32(), zeros_.numel(), 0.0f);
     }
     const PackedPanels& panels() const { return panels_; }
+    PackedPanels& panels() { return panels_; }
     /// One place outside of the picture: C_in zeros.
     const float* zeros() const { return zeros_.f32(); }
 
@@ -89,9 +90,7 @@ class WindowRows : public RowSource {
     std::int64_t height_, width_, channels_, out_height_, out_width_;
 };
 
-} // namespace
-
-std::unique_ptr<PreparedConv2d> prepare_conv2d(Context& context, const Conv2dWeights& weights) {
+void pack_weights(Context& context, const Conv2dWeights& weights, PackedPanels& panels) {
     const Shape& shape = weights.weight.shape;
     const std::int64_t channels = shape[1];
     const std::int64_t window = shape[2] * shape[3];
@@ -111,11 +110,21 @@ std::unique_ptr<PreparedConv2d> prepare_conv2d(Context& context, const Conv2dWei
                     *to++ = from[c * window + place];
         }
     };
-    PackedPanels panels;
     panels.pack(context, shape[0], depth, storage_of(weights.storage),
                 weights.bias.empty() ? nullptr : weights.bias.f32(), window > 1, rows);
-    return std::make_unique<PackedConv2d>(shape, std::move(panels), weights.stride,
+}
+
+} // namespace
+
+std::unique_ptr<PreparedConv2d> prepare_conv2d(Context& context, const Conv2dWeights& weights) {
+    PackedPanels panels;
+    pack_weights(context, weights, panels);
+    return std::make_unique<PackedConv2d>(weights.weight.shape, std::move(panels), weights.stride,
                                           weights.padding);
+}
+
+void update_conv2d(Context& context, PreparedConv2d& prepared, const Conv2dWeights& weights) {
+    pack_weights(context, weights, static_cast<PackedConv2d&>(prepared).panels());
 }
 
 void conv2d(Context& context, const Conv2dArgs& args) {

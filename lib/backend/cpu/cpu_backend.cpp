@@ -2,10 +2,13 @@
 #include "backend/cpu/cpu_backend.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "backend/cpu/cpu_ops.hpp"
 #include "backend/cpu/int8_isa.hpp"
 #include "backend/cpu/isa.hpp"
+#include "backend/cpu/workspace.hpp"
+#include "backend/ref/ref_backend.hpp"
 #include "base/concat.hpp"
 
 namespace clip {
@@ -16,12 +19,24 @@ class CpuBackend : public Backend {
   public:
     CpuBackend(ThreadPool& pool, Isa isa, const cpu::Int8Choice& int8)
         : isa_(isa), int8_(int8),
-          scratch_(pool.size()), context_{*cpu::kernels_of(isa), pool, scratch_} {}
+          scratch_(pool.size()), context_{*cpu::kernels_of(isa), pool, scratch_, workspace_},
+          ref_(pool) {}
 
     std::string_view name() const override { return "cpu"; }
     ThreadPool& pool() override { return context_.pool; }
     std::string implementation(std::string_view op) const override {
-        return std::string(op == "screen" && int8_.table != nullptr ? int8_.name : isa_name(isa_));
+        constexpr std::array<std::string_view, 7> kPlain = {"embedding_backward",
+                                                            "gather_rows_backward",
+                                                            "avg_pool_backward",
+                                                            "mean_token_backward",
+                                                            "l2_normalize_backward",
+                                                            "siglip_rows",
+                                                            "adamw"};
+        if (op == "screen" && int8_.table != nullptr)
+            return std::string(int8_.name);
+        return std::find(kPlain.begin(), kPlain.end(), op) == kPlain.end()
+                   ? std::string(isa_name(isa_))
+                   : "ref";
     }
 
     std::unique_ptr<PreparedLinear> prepare_linear(const LinearWeights& weights) override {
@@ -32,6 +47,12 @@ class CpuBackend : public Backend {
     }
     std::unique_ptr<PreparedScreen> prepare_screen(const ConstView& queries) override {
         return cpu::prepare_screen(context_, int8_.table, queries);
+    }
+    void update_linear(PreparedLinear& prepared, const LinearWeights& weights) override {
+        cpu::update_linear(context_, prepared, weights);
+    }
+    void update_conv2d(PreparedConv2d& prepared, const Conv2dWeights& weights) override {
+        cpu::update_conv2d(context_, prepared, weights);
     }
     void linear(const LinearArgs& args) override { cpu::linear(context_, args); }
     void conv2d(const Conv2dArgs& args) override { cpu::conv2d(context_, args); }
@@ -51,11 +72,60 @@ class CpuBackend : public Backend {
     void exact_dots(const ExactDotsArgs& args) override { cpu::exact_dots(context_, args); }
     void screen(const ScreenArgs& args) override { cpu::screen(context_, int8_.table, args); }
 
+    void activation(const ActivationArgs& args) override { cpu::activation(context_, args); }
+    void activation_backward(const ActivationBackwardArgs& args) override {
+        cpu::activation_backward(context_, args);
+    }
+    void linear_backward(const LinearBackwardArgs& args) override {
+        cpu::linear_backward(context_, args);
+    }
+    void layer_norm_backward(const LayerNormBackwardArgs& args) override {
+        cpu::layer_norm_backward(context_, args);
+    }
+    void attention_backward(const AttentionBackwardArgs& args) override {
+        cpu::attention_backward(context_, args);
+    }
+    void patch_embedding_backward(const PatchEmbeddingBackwardArgs& args) override {
+        cpu::patch_embedding_backward(context_, args);
+    }
+    void embedding_backward(const EmbeddingBackwardArgs& args) override {
+        ref_.embedding_backward(args);
+    }
+    void gather_rows_backward(const GatherRowsBackwardArgs& args) override {
+        ref_.gather_rows_backward(args);
+    }
+    void avg_pool_backward(const AvgPoolBackwardArgs& args) override {
+        ref_.avg_pool_backward(args);
+    }
+    void mean_token_backward(const MeanTokenBackwardArgs& args) override {
+        ref_.mean_token_backward(args);
+    }
+    void l2_normalize_backward(const L2NormalizeBackwardArgs& args) override {
+        ref_.l2_normalize_backward(args);
+    }
+    void batch_norm(const BatchNormArgs& args) override { cpu::batch_norm(context_, args); }
+    void batch_norm_backward(const BatchNormBackwardArgs& args) override {
+        cpu::batch_norm_backward(context_, args);
+    }
+    void conv2d_backward(const Conv2dBackwardArgs& args) override {
+        cpu::conv2d_backward(context_, args);
+    }
+    void contrastive_rows(const ContrastiveRowsArgs& args) override {
+        cpu::contrastive_rows(context_, args);
+    }
+    void contrastive_rows_backward(const ContrastiveRowsBackwardArgs& args) override {
+        cpu::contrastive_rows_backward(context_, args);
+    }
+    void siglip_rows(const SiglipRowsArgs& args) override { ref_.siglip_rows(args); }
+    void adamw(const AdamWArgs& args) override { ref_.adamw(args); }
+
   private:
     Isa isa_;
     cpu::Int8Choice int8_;
     cpu::ScratchPool scratch_;
+    cpu::Workspace workspace_;
     cpu::Context context_;
+    RefBackend ref_; ///< for ops that only move memory, and a few that take no time
 };
 
 } // namespace

@@ -4,6 +4,7 @@
 
 #include "backend/cpu/context.hpp"
 #include "backend/cpu/int8_table.hpp"
+#include "backend/train_args.hpp"
 
 namespace clip::cpu {
 
@@ -27,5 +28,19 @@ void exact_dots(Context& context, const ExactDotsArgs& args);
 std::unique_ptr<PreparedScreen> prepare_screen(Context& context, const Int8Table* int8,
                                                const ConstView& queries);
 void screen(Context& context, const Int8Table* int8, const ScreenArgs& args);
+
+void update_linear(Context& context, PreparedLinear& prepared, const LinearWeights& weights);
+void update_conv2d(Context& context, PreparedConv2d& prepared, const Conv2dWeights& weights);
+void activation(Context& context, const ActivationArgs& args);
+void activation_backward(Context& context, const ActivationBackwardArgs& args);
+void linear_backward(Context& context, const LinearBackwardArgs& args);
+void layer_norm_backward(Context& context, const LayerNormBackwardArgs& args);
+void attention_backward(Context& context, const AttentionBackwardArgs& args);
+void patch_embedding_backward(Context& context, const PatchEmbeddingBackwardArgs& args);
+void batch_norm(Context& context, const BatchNormArgs& args);
+void batch_norm_backward(Context& context, const BatchNormBackwardArgs& args);
+void conv2d_backward(Context& context, const Conv2dBackwardArgs& args);
+void contrastive_rows(Context& context, const ContrastiveRowsArgs& args);
+void contrastive_rows_backward(Context& context, const ContrastiveRowsBackwardArgs& args);
 
 } // namespace clip::cpu

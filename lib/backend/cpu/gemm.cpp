@@ -188,7 +188,7 @@ class Gemm {
         args.y = target.y;
         args.residual = output_.residual == nullptr ? nullptr : target.residual;
         args.save = output_.save == nullptr ? nullptr : target.save;
-        kernels_.finish(args);
+        (output_.backward ? kernels_.finish_backward : kernels_.finish)(args);
     }
 
     Context& context_;

@@ -36,6 +36,9 @@ struct GemmOutput {
     float* save = nullptr;           ///< pre-activations, rows y_step apart, or null
     Activation activation = Activation::none;
     bool activation_last = false; ///< after the residual
+    /// `residual` holds pre-activations: results are multiplied by the activation's slope at them,
+    /// and nothing else is done.
+    bool backward = false;
     /// Where not 0: results lie in groups of this many rows with one more row before each group,
     /// and the residual is one such group for all of them (patches after a class token).
     std::int64_t group = 0;

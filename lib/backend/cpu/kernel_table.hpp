@@ -82,6 +82,37 @@ struct QuantizedRow {
     std::int32_t sum = 0; ///< of the bytes
 };
 
+/// One row of layer_norm_backward. Shapes as in LayerNormBackwardArgs.
+struct LayerNormBackwardRow {
+    const float* x = nullptr;
+    const float* gamma = nullptr;
+    const float* grad_y = nullptr;
+    const float* residual = nullptr; ///< or null
+    float mean = 0, rstd = 0;
+    std::int64_t width = 0;
+    float* grad_x = nullptr;     ///< or null
+    float* gamma_sums = nullptr; ///< (width) added to, or null
+    float* beta_sums = nullptr;  ///< (width) added to, or null
+};
+
+/// The backward pass of one sequence and head. Shapes as in AttentionBackwardArgs; pointers are
+/// to the sequence's first row, at the head's first column.
+struct AttentionBackwardTask {
+    const float *q = nullptr, *k = nullptr, *v = nullptr;
+    std::int64_t q_stride = 0, kv_stride = 0;
+    std::int64_t queries = 0, keys = 0;
+    bool causal = false;
+    int width = 0; ///< head width
+    float scale = 0;
+    const float *y = nullptr, *grad_y = nullptr; ///< rows y_stride apart
+    std::int64_t y_stride = 0;
+    const float* log_sum_exp = nullptr; ///< lse_stride apart
+    std::int64_t lse_stride = 0;
+    float *grad_q = nullptr, *grad_k = nullptr, *grad_v = nullptr;
+    std::int64_t grad_q_stride = 0, grad_kv_stride = 0;
+    float* scratch = nullptr; ///< attention_backward_scratch(queries, keys, width) elements
+};
+
 struct KernelTable {
     int panel;     ///< columns of a packed panel
     int max_rows;  ///< the most rows of a tile
@@ -90,10 +121,18 @@ struct KernelTable {
     void (*tile)(int rows, Storage storage, const TileArgs& args);
     void (*tile_pair)(int rows, Storage storage, const TileArgs& args);
     void (*finish)(const FinishArgs& args);
+    /// y = sums * slope of the activation at `residual`; nothing else of the arguments is used.
+    void (*finish_backward)(const FinishArgs& args);
 
-    /// to[k * step + r] = rows[r][k]; up to kLanes elements after the last one may be overwritten.
+    /// to[k * step + r] = rows[r][k]; up to kLanes elements after the last one may be
+    /// overwritten.
     void (*pack_rows)(float* to, std::int64_t step, const float* const* rows, int count,
                       std::int64_t depth);
+    /// Columns of a matrix as they lie, tile by tile: tile t has the columns [first[t], first[t +
+    /// 1]), at most max_rows; its column r is to[first[t] * depth + k * count + r] for each row k.
+    /// Up to kLanes elements after the last one may be overwritten.
+    void (*pack_columns)(float* to, const float* from, std::int64_t step, const int* first,
+                         int tiles, std::int64_t depth);
     /// Packs `panel` rows of weights into (depth, panel); i8 multiplies by inverse_scale first.
     void (*pack_panel)(void* to, Storage storage, const float* const* rows,
                        const float* inverse_scale, std::int64_t depth);
@@ -109,6 +148,8 @@ struct KernelTable {
     void (*pack_values)(float* to, const float* v, std::int64_t stride, std::int64_t keys,
                         int width);
     void (*attention)(const AttentionTask& task);
+    std::int64_t (*attention_backward_scratch)(std::int64_t queries, std::int64_t keys, int width);
+    void (*attention_backward)(const AttentionBackwardTask& task);
 
     /// One row; mean and rstd may be null.
     void (*layer_norm)(float* y, const float* x, const float* gamma, const float* beta,
@@ -123,12 +164,24 @@ struct KernelTable {
     void (*exact_dots)(double* dots, double* norm2, const void* row, bool half,
                        const float* const* queries, int count, std::int64_t width);
     void (*widen_halves)(float* to, const void* from, std::int64_t count);
-    /// One row times `inverse_norm` as int8, zeros after it up to `padded`, a multiple of kLanes.
+    /// One row times `inverse_norm` as int8, zeros after it up to `padded`, a multiple of
+    /// kLanes.
     QuantizedRow (*quantize_row)(std::int8_t* to, const void* row, bool half, float inverse_norm,
                                  std::int64_t width, std::int64_t padded);
     /// Writes the places where scale * estimates[i] >= limits[i] to `found`; returns how many.
     std::int64_t (*scan_estimates)(std::int32_t* found, const float* estimates, float scale,
                                    const float* limits, std::int64_t count);
+    /// One row.
+    void (*layer_norm_backward)(const LayerNormBackwardRow& row);
+    /// y = activation(x), or grad_y * activation'(x) where grad_y is not null; y may be either.
+    void (*activation)(float* y, const float* x, const float* grad_y, Activation kind,
+                       std::int64_t width);
+    /// Goes on with a log-sum-exp: `most` is the largest so far (-infinity at first), `sum` the
+    /// sum of e^(x - most).
+    void (*add_exponentials)(const float* x, std::int64_t width, float& most, double& sum);
+    /// x = factor (e^(x - row_log_sum_exp) + e^(x - column_log_sum_exp)) in place.
+    void (*contrastive_gradient)(float* x, float row_log_sum_exp, const float* column_log_sum_exp,
+                                 float factor, std::int64_t width);
 };
 
 /// Null where this build has no such kernels. None of them checks the CPU.

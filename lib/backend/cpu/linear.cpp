@@ -50,6 +50,12 @@ std::unique_ptr<PreparedLinear> prepare_linear(Context& context, const LinearWei
     return std::make_unique<PackedLinear>(in, out, std::move(panels));
 }
 
+void update_linear(Context& context, PreparedLinear& prepared, const LinearWeights& weights) {
+    static_cast<PackedLinear&>(prepared).panels().pack(
+        context, prepared.out_features(), prepared.in_features(), storage_of(weights.storage),
+        weights.bias.empty() ? nullptr : weights.bias.f32(), weights.weight.f32());
+}
+
 void linear(Context& context, const LinearArgs& args) {
     const auto& weights = static_cast<const PackedLinear&>(*args.weights);
     GemmOutput output;

@@ -10,6 +10,7 @@ class PackedLinear : public PreparedLinear {
     PackedLinear(std::int64_t in, std::int64_t out, PackedPanels panels)
         : PreparedLinear(in, out), panels_(std::move(panels)) {}
     const PackedPanels& panels() const { return panels_; }
+    PackedPanels& panels() { return panels_; }
 
   private:
     PackedPanels panels_;

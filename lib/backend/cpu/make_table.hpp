@@ -11,6 +11,7 @@
 #include "backend/cpu/row_kernels.hpp"
 #include "backend/cpu/attention_kernels.hpp"
 #include "backend/cpu/search_kernels.hpp"
+#include "backend/cpu/attention_backward_kernels.hpp"
 // clang-format on
 
 namespace clip::cpu {
@@ -23,7 +24,9 @@ constexpr KernelTable kTable = {
     .tile = tile,
     .tile_pair = tile_pair,
     .finish = finish,
+    .finish_backward = finish_backward,
     .pack_rows = pack_rows,
+    .pack_columns = pack_columns,
     .pack_panel = pack_panel,
     .expand_panel = expand_panel,
     .max_abs = max_abs,
@@ -33,6 +36,8 @@ constexpr KernelTable kTable = {
     .pack_keys = pack_keys,
     .pack_values = pack_values,
     .attention = attention,
+    .attention_backward_scratch = attention_backward_scratch,
+    .attention_backward = attention_backward,
     .layer_norm = layer_norm,
     .l2_normalize = l2_normalize,
     .softmax = softmax,
@@ -40,6 +45,10 @@ constexpr KernelTable kTable = {
     .widen_halves = widen_halves,
     .quantize_row = quantize_row,
     .scan_estimates = scan_estimates,
+    .layer_norm_backward = layer_norm_backward,
+    .activation = activation,
+    .add_exponentials = add_exponentials,
+    .contrastive_gradient = contrastive_gradient,
 };
 static_assert(kMaxRows <= kMostRows && kPanel <= kMostPanel);
 

@@ -36,6 +36,24 @@ void pack_rows(float* to, std::int64_t step, const float* const* rows, int count
     transpose_rows(to, step, rows, count, 0, depth);
 }
 
+void pack_columns(float* to, const float* from, std::int64_t step, const int* first, int tiles,
+                  std::int64_t depth) {
+    // Row by row, so that memory is read in order. A whole vector may be read where it ends inside
+    // of the next row, and written where what it spills is written later.
+    const int least = first[tiles] / tiles; // columns of a tile; others have one more
+    for (std::int64_t k = 0; k < depth; ++k, from += step) {
+        const bool whole = step >= kLanes && k + 1 < depth && (depth - k) * least >= kLanes;
+        for (int t = 0; t < tiles; ++t) {
+            const int count = first[t + 1] - first[t];
+            float* out = to + first[t] * depth + k * count;
+            if (whole)
+                vec_store(out, vec_load(from + first[t]));
+            else
+                vec_store_first(out, vec_load_first(from + first[t], count), count);
+        }
+    }
+}
+
 template <Storage storage>
 void pack_panel_as(void* to, const float* const* rows, const float* inverse_scale,
                    std::int64_t depth) {

@@ -11,7 +11,8 @@ namespace {
 std::int64_t element_size(Storage storage) {
     return storage == Storage::f32 ? 4 : storage == Storage::i8 ? 1 : 2;
 }
-constexpr float kMostInt8 = 127.0f; // symmetric: -128 is not used
+constexpr std::int64_t kRowsOfRun = 256; // what one thread copies at a time
+constexpr float kMostInt8 = 127.0f;      // symmetric: -128 is not used
 } // namespace
 
 Storage storage_of(DType dtype) {
@@ -30,17 +31,22 @@ Storage storage_of(DType dtype) {
     }
 }
 
-void PackedPanels::pack(Context& context, std::int64_t columns, std::int64_t depth, Storage storage,
-                        const float* bias, bool space_needed, const Rows& rows) {
+void PackedPanels::resize(std::int64_t columns, std::int64_t depth, std::int64_t panel,
+                          Storage storage) {
     columns_ = columns;
     depth_ = depth;
-    panel_ = context.kernels.panel;
+    panel_ = panel;
     storage_ = storage;
     panels_ = (columns + panel_ - 1) / panel_;
     panel_bytes_ = depth * panel_ * element_size(storage);
     const auto bytes = static_cast<std::size_t>(panels_ * panel_bytes_);
     if (data_.size() < bytes)
         data_ = HostBuffer(bytes);
+}
+
+void PackedPanels::pack(Context& context, std::int64_t columns, std::int64_t depth, Storage storage,
+                        const float* bias, bool space_needed, const Rows& rows) {
+    resize(columns, depth, context.kernels.panel, storage);
     scale_ = storage == Storage::i8 ? Tensor(Shape{panels_ * panel_}) : Tensor();
     bias_ = bias != nullptr ? Tensor(Shape{panels_ * panel_}) : Tensor();
     if (bias != nullptr)
@@ -82,6 +88,26 @@ void PackedPanels::pack(Context& context, std::int64_t columns, std::int64_t dep
              for (int i = 0; i < count; ++i)
                  rows[i] = matrix + (first + i) * depth;
          });
+}
+
+void PackedPanels::pack_transposed(Context& context, std::int64_t columns, std::int64_t depth,
+                                   const float* matrix) {
+    resize(columns, depth, context.kernels.panel, Storage::f32);
+    scale_ = Tensor();
+    bias_ = Tensor();
+    const std::int64_t runs = (depth + kRowsOfRun - 1) / kRowsOfRun;
+    context.pool.parallel_for(
+        static_cast<std::size_t>(panels_ * runs), 1, [&](std::size_t begin, std::size_t end) {
+            for (auto i = static_cast<std::int64_t>(begin); i < static_cast<std::int64_t>(end);
+                 ++i) {
+                const std::int64_t first = i % panels_ * panel_;
+                const std::int64_t row = i / panels_ * kRowsOfRun;
+                auto* to = reinterpret_cast<float*>(data_.data() + i % panels_ * panel_bytes_);
+                context.kernels.pack_values(to + row * panel_, matrix + row * columns + first,
+                                            columns, std::min(kRowsOfRun, depth - row),
+                                            static_cast<int>(std::min(panel_, columns - first)));
+            }
+        });
 }
 
 void PackedPanels::set_scale(float scale) {

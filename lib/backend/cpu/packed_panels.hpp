@@ -26,6 +26,11 @@ class PackedPanels {
     void pack(Context& context, std::int64_t columns, std::int64_t depth, Storage storage,
               const float* bias, const float* matrix);
 
+    /// The same for a matrix that lies transposed in memory: (depth, columns), rows one after the
+    /// other. Nothing is transposed, so this is cheap enough for every use of a matrix.
+    void pack_transposed(Context& context, std::int64_t columns, std::int64_t depth,
+                         const float* matrix);
+
     std::int64_t columns() const { return columns_; }
     std::int64_t depth() const { return depth_; }
     std::int64_t panels() const { return panels_; }
@@ -43,6 +48,9 @@ class PackedPanels {
     void set_scale(float scale);
 
   private:
+    /// Takes the sizes of a matrix, and memory for it where there is not enough.
+    void resize(std::int64_t columns, std::int64_t depth, std::int64_t panel, Storage storage);
+
     std::int64_t columns_ = 0, depth_ = 0, panels_ = 0, panel_ = 0, panel_bytes_ = 0;
     Storage storage_ = Storage::f32;
     HostBuffer data_;

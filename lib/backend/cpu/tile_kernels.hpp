@@ -185,5 +185,40 @@ void finish(const FinishArgs& args) {
     }
 }
 
+template <Activation activation>
+Vec slope(Vec x) {
+    if constexpr (activation == Activation::relu)
+        return vec_relu_slope(x);
+    else if constexpr (activation == Activation::quick_gelu)
+        return vec_quick_gelu_slope(x);
+    else
+        return vec_gelu_slope(x);
+}
+
+template <Activation activation>
+void finish_backward_as(const FinishArgs& args) {
+    for (int r = 0; r < args.rows; ++r)
+        for (int c = 0; c < args.columns; c += kLanes) {
+            const int lanes = args.columns - c < kLanes ? args.columns - c : kLanes;
+            const float* from = args.residual[r] + c;
+            const Vec pre = lanes == kLanes ? vec_load(from) : vec_load_first(from, lanes);
+            const Vec x = vec_load(args.sums + r * args.sums_step + c);
+            vec_store_first(args.y[r] + c, vec_mul(x, slope<activation>(pre)), lanes);
+        }
+}
+
+void finish_backward(const FinishArgs& args) {
+    switch (args.activation) {
+    case Activation::none:
+        return finish(args); // not called so
+    case Activation::relu:
+        return finish_backward_as<Activation::relu>(args);
+    case Activation::quick_gelu:
+        return finish_backward_as<Activation::quick_gelu>(args);
+    case Activation::gelu:
+        return finish_backward_as<Activation::gelu>(args);
+    }
+}
+
 } // namespace
 } // namespace clip::cpu

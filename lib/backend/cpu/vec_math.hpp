@@ -39,11 +39,20 @@ inline Vec vec_quick_gelu(Vec x) {
     return vec_div(x, vec_add(vec_set(1.0f), e));
 }
 
-/// x Phi(x), Phi the normal distribution's, within 3e-7 of max(|x|, |result|).
+/// sigmoid(1.702 x) (1 + 1.702 x (1 - sigmoid(1.702 x)))
+inline Vec vec_quick_gelu_slope(Vec x) {
+    const Vec one = vec_set(1.0f);
+    const Vec scaled = vec_mul(x, vec_set(1.702f));
+    const Vec gate = vec_div(one, vec_add(one, vec_exp(vec_sub(vec_set(0.0f), scaled))));
+    return vec_fma(vec_mul(scaled, gate), vec_sub(one, gate), gate);
+}
+
+/// Phi(x), the normal distribution's, within 3e-7 of the larger of Phi(x) and 1 - Phi(x); `bell`
+/// becomes e^(-x^2/2).
 ///
 /// Phi(-a) = e^(-a^2/2) q(1 / (1 + 0.35 a)) for a >= 0; q is the minimax polynomial of degree 9
 /// without a constant term (relative error 5.5e-8 for a up to 14.5, where the result underflows).
-inline Vec vec_gelu(Vec x) {
+inline Vec vec_normal(Vec x, Vec& bell) {
     const Vec most = vec_set(20.0f); // the tail is 0 from about 14.5 on; squares must stay finite
     const Vec a = vec_less(most, vec_abs(x), most, vec_abs(x));
     const Vec one = vec_set(1.0f);
@@ -62,8 +71,28 @@ inline Vec vec_gelu(Vec x) {
     const Vec square = vec_mul(half, a);
     const Vec rest = vec_fma(half, a, vec_sub(vec_set(0.0f), square)); // what `square` rounded away
     const Vec e = vec_exp(square);
-    const Vec tail = vec_mul(vec_fma(e, rest, e), q);
-    return vec_mul(x, vec_less(x, vec_set(0.0f), tail, vec_sub(one, tail)));
+    bell = vec_fma(e, rest, e);
+    const Vec tail = vec_mul(bell, q);
+    return vec_less(x, vec_set(0.0f), tail, vec_sub(one, tail));
+}
+
+/// x Phi(x), within 3e-7 of max(|x|, |result|).
+inline Vec vec_gelu(Vec x) {
+    Vec bell;
+    return vec_mul(x, vec_normal(x, bell));
+}
+
+/// Phi(x) + x e^(-x^2/2) / sqrt(2 pi)
+inline Vec vec_gelu_slope(Vec x) {
+    Vec bell;
+    const Vec normal = vec_normal(x, bell);
+    return vec_fma(vec_mul(x, vec_set(0.3989422804f)), bell, normal);
+}
+
+/// 1 above 0, else 0; a NaN stays one
+inline Vec vec_relu_slope(Vec x) {
+    const Vec zero = vec_set(0.0f);
+    return vec_less(zero, x, vec_set(1.0f), vec_mul(x, zero));
 }
 
 /// The sum of 16 lanes in a fixed order.

@@ -43,6 +43,9 @@ class OneDnnBackend final : public Backend {
         return ref_.prepare_screen(queries);
     }
 
+    void update_linear(PreparedLinear& prepared, const LinearWeights& weights) override;
+    void update_conv2d(PreparedConv2d& prepared, const Conv2dWeights& weights) override;
+
     void linear(const LinearArgs& args) override;
     void conv2d(const Conv2dArgs& args) override;
     void layer_norm(const LayerNormArgs& args) override;
@@ -59,6 +62,47 @@ class OneDnnBackend final : public Backend {
     void top_k(const TopKArgs& args) override { ref_.top_k(args); }
     void exact_dots(const ExactDotsArgs& args) override { ref_.exact_dots(args); }
     void screen(const ScreenArgs& args) override { ref_.screen(args); }
+    // Training is what backend/cpu is for; here it only has to be right.
+    void activation(const ActivationArgs& args) override { ref_.activation(args); }
+    void activation_backward(const ActivationBackwardArgs& args) override {
+        ref_.activation_backward(args);
+    }
+    void linear_backward(const LinearBackwardArgs& args) override { ref_.linear_backward(args); }
+    void layer_norm_backward(const LayerNormBackwardArgs& args) override {
+        ref_.layer_norm_backward(args);
+    }
+    void attention_backward(const AttentionBackwardArgs& args) override {
+        ref_.attention_backward(args);
+    }
+    void patch_embedding_backward(const PatchEmbeddingBackwardArgs& args) override {
+        ref_.patch_embedding_backward(args);
+    }
+    void embedding_backward(const EmbeddingBackwardArgs& args) override {
+        ref_.embedding_backward(args);
+    }
+    void gather_rows_backward(const GatherRowsBackwardArgs& args) override {
+        ref_.gather_rows_backward(args);
+    }
+    void avg_pool_backward(const AvgPoolBackwardArgs& args) override {
+        ref_.avg_pool_backward(args);
+    }
+    void mean_token_backward(const MeanTokenBackwardArgs& args) override {
+        ref_.mean_token_backward(args);
+    }
+    void l2_normalize_backward(const L2NormalizeBackwardArgs& args) override {
+        ref_.l2_normalize_backward(args);
+    }
+    void batch_norm(const BatchNormArgs& args) override { ref_.batch_norm(args); }
+    void batch_norm_backward(const BatchNormBackwardArgs& args) override {
+        ref_.batch_norm_backward(args);
+    }
+    void conv2d_backward(const Conv2dBackwardArgs& args) override { ref_.conv2d_backward(args); }
+    void contrastive_rows(const ContrastiveRowsArgs& args) override { ref_.contrastive_rows(args); }
+    void contrastive_rows_backward(const ContrastiveRowsBackwardArgs& args) override {
+        ref_.contrastive_rows_backward(args);
+    }
+    void siglip_rows(const SiglipRowsArgs& args) override { ref_.siglip_rows(args); }
+    void adamw(const AdamWArgs& args) override { ref_.adamw(args); }
 
   private:
     std::shared_ptr<const Kernel> block_kernel(std::string_view op, const Linear& weights,

@@ -51,6 +51,14 @@ std::unique_ptr<PreparedConv2d> OneDnnBackend::prepare_conv2d(const Conv2dWeight
     return made;
 }
 
+void OneDnnBackend::update_conv2d(PreparedConv2d& prepared, const Conv2dWeights& weights) {
+    auto& old = const_cast<Conv2d&>(made_here<Conv2d>(&prepared));
+    const auto made = prepare_conv2d(weights);
+    old.plain = std::move(static_cast<Conv2d&>(*made).plain);
+    old.bias = std::move(static_cast<Conv2d&>(*made).bias);
+    old.packed.clear();
+}
+
 void OneDnnBackend::conv2d(const Conv2dArgs& args) {
     const auto& weights = made_here<Conv2d>(args.weights);
     const Shape& kernel_shape = weights.weight_shape();

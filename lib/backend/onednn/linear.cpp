@@ -72,6 +72,13 @@ std::unique_ptr<PreparedLinear> OneDnnBackend::prepare_linear(const LinearWeight
     return made;
 }
 
+void OneDnnBackend::update_linear(PreparedLinear& prepared, const LinearWeights& weights) {
+    auto& old = const_cast<Linear&>(made_here<Linear>(&prepared));
+    const auto made = prepare_linear(weights);
+    old.weight = static_cast<Linear&>(*made).weight;
+    old.bias = std::move(static_cast<Linear&>(*made).bias);
+}
+
 std::shared_ptr<const Kernel> OneDnnBackend::block_kernel(std::string_view op,
                                                           const Linear& weights,
                                                           Activation activation, bool adds) {

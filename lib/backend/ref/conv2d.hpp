@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "backend/ref/activation.hpp"
 
@@ -64,6 +65,69 @@ void conv2d(T* y, const T* x, const T* weight, const T* bias, const T* residual,
             conv2d_line(y + at, x + n * size.height * size.width * size.in, weight, bias,
                         residual != nullptr ? residual + at : nullptr, activation, size, line);
         }
+}
+
+/// Gradient by one line of pixels of a picture of the sum that conv2d makes.
+///
+/// Shapes:  grad_y (out_height, out_width, out), one picture; weight as in conv2d_line; grad_x
+///          (width, in), the line `line` of the picture, written.
+template <typename T>
+void conv2d_grad_line(T* grad_x, const T* grad_y, const T* weight, const Conv2dSize& size,
+                      std::int64_t line) {
+    for (std::int64_t column = 0; column < size.width; ++column)
+        for (std::int64_t c = 0; c < size.in; ++c) {
+            T sum = 0;
+            for (std::int64_t i = 0; i < size.kernel_height; ++i) {
+                const std::int64_t y = line + size.padding - i;
+                if (y < 0 || y % size.stride != 0 || y / size.stride >= size.out_height)
+                    continue;
+                for (std::int64_t j = 0; j < size.kernel_width; ++j) {
+                    const std::int64_t x = column + size.padding - j;
+                    if (x < 0 || x % size.stride != 0 || x / size.stride >= size.out_width)
+                        continue;
+                    const T* g =
+                        grad_y + (y / size.stride * size.out_width + x / size.stride) * size.out;
+                    for (std::int64_t o = 0; o < size.out; ++o)
+                        sum += g[o] * weight[((o * size.in + c) * size.kernel_height + i) *
+                                                 size.kernel_width +
+                                             j];
+                }
+            }
+            grad_x[column * size.in + c] = sum;
+        }
+}
+
+/// Adds to the gradients of output channel `o` over all pictures; either may be null.
+///
+/// Shapes:  grad_y (pictures, out_height, out_width, out); x (pictures, height, width, in);
+///          grad_weight (out, in, kernel height, kernel width); grad_bias (out).
+template <typename T>
+void conv2d_grad_weight(T* grad_weight, T* grad_bias, const T* grad_y, const T* x,
+                        const Conv2dSize& size, std::int64_t pictures, std::int64_t o) {
+    const std::int64_t window = size.kernel_height * size.kernel_width;
+    std::vector<T> sums(static_cast<std::size_t>(size.in * window));
+    T bias = 0;
+    for (std::int64_t n = 0; n < pictures; ++n)
+        for (std::int64_t place = 0; place < size.out_height * size.out_width; ++place) {
+            const T g = grad_y[(n * size.out_height * size.out_width + place) * size.out + o];
+            bias += g;
+            for (std::int64_t k = 0; k < window && grad_weight != nullptr; ++k) {
+                const std::int64_t line =
+                    place / size.out_width * size.stride - size.padding + k / size.kernel_width;
+                const std::int64_t column =
+                    place % size.out_width * size.stride - size.padding + k % size.kernel_width;
+                if (line < 0 || line >= size.height || column < 0 || column >= size.width)
+                    continue;
+                const T* pixel = x + ((n * size.height + line) * size.width + column) * size.in;
+                for (std::int64_t c = 0; c < size.in; ++c)
+                    sums[static_cast<std::size_t>(c * window + k)] += g * pixel[c];
+            }
+        }
+    if (grad_weight != nullptr)
+        for (std::int64_t i = 0; i < size.in * window; ++i)
+            grad_weight[o * size.in * window + i] += sums[static_cast<std::size_t>(i)];
+    if (grad_bias != nullptr)
+        grad_bias[o] += bias;
 }
 
 } // namespace clip::ref

@@ -18,4 +18,15 @@ void embedding(T* y, const std::int32_t* ids, const std::int32_t* places, Load l
             y[r * width + d] = load(ids[r] * width + d) + positions[places[r] * width + d];
 }
 
+/// Adds grad_y[r] to the rows indices[r] of `grad`, in the order of the rows, columns [begin, end).
+///
+/// Shapes:  grad_y (rows, width); indices (rows); grad (any, width).
+template <typename T>
+void scatter_add(T* grad, const std::int32_t* indices, const T* grad_y, std::int64_t rows,
+                 std::int64_t width, std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = 0; r < rows; ++r)
+        for (std::int64_t d = begin; d < end; ++d)
+            grad[indices[r] * width + d] += grad_y[r * width + d];
+}
+
 } // namespace clip::ref

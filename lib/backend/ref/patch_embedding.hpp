@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 namespace clip::ref {
 
@@ -42,6 +43,29 @@ void patch_token(T* y, T* row, const T* picture, const T* projection, const T* c
             sum += row[i] * projection[d * in + i];
         y[d] = sum + position[d];
     }
+}
+
+/// Adds to row `d` of the projection's gradient: grad_projection (width, 3 * patch * patch).
+///
+/// Shapes:  grad_y (count, G*G + 1, width); pictures (count, 3, side, side); row (3 * patch *
+///          patch) is scratch.
+/// Numerics: each element is one chain of sums in the order of the pictures and their patches.
+template <typename T>
+void patch_grad_projection(T* grad_projection, T* row, const T* grad_y, const T* pictures,
+                           std::int64_t count, std::int64_t side, std::int64_t patch,
+                           std::int64_t width, std::int64_t d) {
+    const std::int64_t in = 3 * patch * patch;
+    const std::int64_t patches = (side / patch) * (side / patch);
+    std::vector<T> sums(static_cast<std::size_t>(in));
+    for (std::int64_t n = 0; n < count; ++n)
+        for (std::int64_t p = 0; p < patches; ++p) {
+            patch_row(row, pictures + n * 3 * side * side, side, patch, p);
+            const T g = grad_y[(n * (patches + 1) + p + 1) * width + d];
+            for (std::int64_t i = 0; i < in; ++i)
+                sums[static_cast<std::size_t>(i)] += g * row[i];
+        }
+    for (std::int64_t i = 0; i < in; ++i)
+        grad_projection[d * in + i] += sums[static_cast<std::size_t>(i)];
 }
 
 } // namespace clip::ref

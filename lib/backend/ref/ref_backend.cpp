@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "backend/ref/ref_backend.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -26,10 +27,12 @@ namespace {
 
 struct RefLinear final : PreparedLinear {
     explicit RefLinear(const LinearWeights& from)
-        : PreparedLinear(from.weight.shape[1], from.weight.shape[0]),
-          weight(Tensor::to_f32(from.weight)) {
-        if (!from.bias.empty())
-            bias = Tensor::to_f32(from.bias);
+        : PreparedLinear(from.weight.shape[1], from.weight.shape[0]), weight(from.weight.shape) {
+        set(from);
+    }
+    void set(const LinearWeights& from) {
+        std::copy_n(from.weight.f32(), weight.numel(), weight.f32());
+        bias = from.bias.empty() ? Tensor() : Tensor::to_f32(from.bias);
         ref::round_to_storage(weight.f32(), out_features(), in_features(), from.storage);
     }
     Tensor weight, bias; // bias may be empty
@@ -37,10 +40,12 @@ struct RefLinear final : PreparedLinear {
 
 struct RefConv2d final : PreparedConv2d {
     explicit RefConv2d(const Conv2dWeights& from)
-        : PreparedConv2d(from.weight.shape, from.stride, from.padding),
-          weight(Tensor::to_f32(from.weight)) {
-        if (!from.bias.empty())
-            bias = Tensor::to_f32(from.bias);
+        : PreparedConv2d(from.weight.shape, from.stride, from.padding), weight(from.weight.shape) {
+        set(from);
+    }
+    void set(const Conv2dWeights& from) {
+        std::copy_n(from.weight.f32(), weight.numel(), weight.f32());
+        bias = from.bias.empty() ? Tensor() : Tensor::to_f32(from.bias);
         const std::int64_t out = weight.shape()[0];
         ref::round_to_storage(weight.f32(), out, weight.numel() / out, from.storage);
     }
@@ -64,20 +69,20 @@ const float* at(const ConstView& view, std::int64_t offset) {
 
 } // namespace
 
-template <typename Body>
-void RefBackend::for_each(std::int64_t rows, Body body) {
-    pool_.parallel_for(static_cast<std::size_t>(rows), 1, [&](std::size_t begin, std::size_t end) {
-        for (std::size_t row = begin; row < end; ++row)
-            body(static_cast<std::int64_t>(row));
-    });
-}
-
 std::unique_ptr<PreparedLinear> RefBackend::prepare_linear(const LinearWeights& weights) {
     return std::make_unique<RefLinear>(weights);
 }
 
 std::unique_ptr<PreparedConv2d> RefBackend::prepare_conv2d(const Conv2dWeights& weights) {
     return std::make_unique<RefConv2d>(weights);
+}
+
+void RefBackend::update_linear(PreparedLinear& prepared, const LinearWeights& weights) {
+    const_cast<RefLinear&>(made_here<RefLinear>(&prepared)).set(weights);
+}
+
+void RefBackend::update_conv2d(PreparedConv2d& prepared, const Conv2dWeights& weights) {
+    const_cast<RefConv2d&>(made_here<RefConv2d>(&prepared)).set(weights);
 }
 
 void RefBackend::linear(const LinearArgs& args) {

@@ -21,6 +21,9 @@ class RefBackend final : public Backend {
     std::unique_ptr<PreparedConv2d> prepare_conv2d(const Conv2dWeights& weights) override;
     std::unique_ptr<PreparedScreen> prepare_screen(const ConstView& queries) override;
 
+    void update_linear(PreparedLinear& prepared, const LinearWeights& weights) override;
+    void update_conv2d(PreparedConv2d& prepared, const Conv2dWeights& weights) override;
+
     void linear(const LinearArgs& args) override;
     void conv2d(const Conv2dArgs& args) override;
     void layer_norm(const LayerNormArgs& args) override;
@@ -37,10 +40,36 @@ class RefBackend final : public Backend {
     void exact_dots(const ExactDotsArgs& args) override;
     void screen(const ScreenArgs& args) override;
 
+    // ref_training.cpp
+    void activation(const ActivationArgs& args) override;
+    void activation_backward(const ActivationBackwardArgs& args) override;
+    void linear_backward(const LinearBackwardArgs& args) override;
+    void layer_norm_backward(const LayerNormBackwardArgs& args) override;
+    void attention_backward(const AttentionBackwardArgs& args) override;
+    void patch_embedding_backward(const PatchEmbeddingBackwardArgs& args) override;
+    void embedding_backward(const EmbeddingBackwardArgs& args) override;
+    void gather_rows_backward(const GatherRowsBackwardArgs& args) override;
+    void avg_pool_backward(const AvgPoolBackwardArgs& args) override;
+    void mean_token_backward(const MeanTokenBackwardArgs& args) override;
+    void l2_normalize_backward(const L2NormalizeBackwardArgs& args) override;
+    void batch_norm(const BatchNormArgs& args) override;
+    void batch_norm_backward(const BatchNormBackwardArgs& args) override;
+    void conv2d_backward(const Conv2dBackwardArgs& args) override;
+    void contrastive_rows(const ContrastiveRowsArgs& args) override;
+    void contrastive_rows_backward(const ContrastiveRowsBackwardArgs& args) override;
+    void siglip_rows(const SiglipRowsArgs& args) override;
+    void adamw(const AdamWArgs& args) override;
+
   private:
     /// Calls body(row) for each row, several threads at a time.
     template <typename Body>
-    void for_each(std::int64_t rows, Body body);
+    void for_each(std::int64_t rows, Body body) {
+        pool_.parallel_for(static_cast<std::size_t>(rows), 1,
+                           [&](std::size_t begin, std::size_t end) {
+                               for (std::size_t row = begin; row < end; ++row)
+                                   body(static_cast<std::int64_t>(row));
+                           });
+    }
 
     ThreadPool& pool_;
 };

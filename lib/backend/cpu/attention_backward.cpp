@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+#include <algorithm>
+
+#include "backend/cpu/cpu_ops.hpp"
+
+namespace clip::cpu {
+
+void attention_backward(Context& context, const AttentionBackwardArgs& args) {
+    const KernelTable& kernels = context.kernels;
+    const std::int64_t sequences = static_cast<std::int64_t>(args.q_offsets.size()) - 1;
+    const std::int64_t width = args.head_width;
+    const std::int64_t row = args.heads * width;
+    const auto one_head = [&](ThreadScratch& scratch, std::int64_t sequence, std::int64_t head) {
+        const auto at = static_cast<std::size_t>(sequence);
+        const std::int64_t query = args.q_offsets[at], key = args.k_offsets[at];
+        const std::int64_t column = head * width;
+        AttentionBackwardTask task;
+        task.queries = args.q_offsets[at + 1] - query;
+        task.keys = args.k_offsets[at + 1] - key;
+        task.q = args.q + query * args.q_stride + column;
+        task.k = args.k + key * args.kv_stride + column;
+        task.v = args.v + key * args.kv_stride + column;
+        task.q_stride = args.q_stride;
+        task.kv_stride = args.kv_stride;
+        task.causal = args.causal;
+        task.width = args.head_width;
+        task.scale = args.scale;
+        task.y = args.y.f32() + query * row + column;
+        task.grad_y = args.grad_y.f32() + query * row + column;
+        task.y_stride = row;
+        task.log_sum_exp = args.log_sum_exp.f32() + query * args.heads + head;
+        task.lse_stride = args.heads;
+        task.grad_q = args.grad_q + query * args.grad_q_stride + column;
+        task.grad_k = args.grad_k + key * args.grad_kv_stride + column;
+        task.grad_v = args.grad_v + key * args.grad_kv_stride + column;
+        task.grad_q_stride = args.grad_q_stride;
+        task.grad_kv_stride = args.grad_kv_stride;
+        if (task.queries == 0) { // keys that nobody asked
+            for (std::int64_t i = 0; i < task.keys; ++i) {
+                std::fill_n(task.grad_k + i * args.grad_kv_stride, width, 0.0f);
+                std::fill_n(task.grad_v + i * args.grad_kv_stride, width, 0.0f);
+            }
+            return;
+        }
+        task.scratch =
+            scratch.floats(ThreadScratch::work,
+                           kernels.attention_backward_scratch(task.queries, task.keys, task.width));
+        kernels.attention_backward(task);
+    };
+    context.pool.parallel_for(static_cast<std::size_t>(sequences * args.heads), 1,
+                              [&](std::size_t begin, std::size_t end) {
+                                  ScratchPool::Lease scratch(context.scratch);
+                                  for (auto item = static_cast<std::int64_t>(begin);
+                                       item < static_cast<std::int64_t>(end); ++item)
+                                      one_head(*scratch, item / args.heads, item % args.heads);
+                              });
+}
+
+} // namespace clip::cpu
