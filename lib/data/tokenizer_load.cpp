@@ -11,10 +11,10 @@
 
 #include "base/concat.hpp"
 #include "base/error.hpp"
+#include "data/byte_alphabet.hpp"
 #include "data/symbol_table.hpp"
 #include "data/text_split.hpp"
 #include "data/tokenizer.hpp"
-#include "data/unicode.hpp"
 
 namespace clip {
 namespace {
@@ -58,34 +58,6 @@ std::string read_file(const std::string& path, std::size_t lines) {
     }
     return content;
 }
-
-/// The letters that stand for bytes: themselves where they are printable in Latin-1, else letters
-/// from U+0100 on. `in_order` lists the bytes as the vocabulary does.
-struct ByteAlphabet {
-    std::array<std::string, 256> letter;
-    std::array<unsigned char, 256> in_order;
-};
-
-const ByteAlphabet& byte_alphabet() {
-    static const ByteAlphabet alphabet = [] {
-        const auto printable = [](unsigned b) {
-            return (b >= 33 && b <= 126) || (b >= 161 && b <= 255 && b != 173);
-        };
-        ByteAlphabet built;
-        std::size_t place = 0;
-        char32_t substitute = 256;
-        for (const bool wanted : {true, false})
-            for (unsigned b = 0; b < 256; ++b)
-                if (printable(b) == wanted) {
-                    append_utf8(built.letter[b], wanted ? b : substitute++);
-                    built.in_order[place++] = static_cast<unsigned char>(b);
-                }
-        return built;
-    }();
-    return alphabet;
-}
-
-constexpr std::string_view kWordEnd = "</w>";
 
 } // namespace
 
