@@ -18,6 +18,8 @@ struct DecodeOptions {
     /// A JPEG may come with 1/2, 1/4 or 1/8 of its sides, which is much faster, as long as the
     /// longer one keeps at least this many pixels; 0: as it is stored.
     int shrink_to = 0;
+    /// The same for the shorter side; with both, both are kept.
+    int shrink_shorter_to = 0;
     /// The plugin that decodes what libjpeg and libpng do not; empty: found beside the program.
     std::string plugin_path;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // JPEG by libjpeg-turbo, with the settings and the leniency of Pillow: warnings are passed over,
 // data that end before the decoder has seen the end of the picture are an error.
+#include <algorithm>
 #include <csetjmp>
 #include <cstddef>
 #include <cstdio>
@@ -32,7 +33,7 @@ struct JpegReader {
     JpegReader& operator=(const JpegReader&) = delete;
 
     Step read_header();
-    Step choose_size(int shrink_to);
+    Step choose_size(const DecodeOptions& options);
     Step read_rows(std::uint8_t* pixels, std::size_t row_bytes);
 };
 
@@ -86,15 +87,18 @@ Step JpegReader::read_header() {
     return read == JPEG_HEADER_OK ? Step::done : Step::cut_off;
 }
 
-Step JpegReader::choose_size(int shrink_to) {
+Step JpegReader::choose_size(const DecodeOptions& options) {
     if (setjmp(jump) != 0)
         return Step::broken;
-    const JDIMENSION longer =
-        decoder.image_width > decoder.image_height ? decoder.image_width : decoder.image_height;
+    const auto allows = [&](JDIMENSION side, int least) {
+        return least == 0 || side / (2 * decoder.scale_denom) >= static_cast<JDIMENSION>(least);
+    };
+    const auto [shorter, longer] = std::minmax({decoder.image_width, decoder.image_height});
     decoder.scale_num = 1;
     decoder.scale_denom = 1;
-    while (shrink_to > 0 && decoder.scale_denom < 8 &&
-           longer / (2 * decoder.scale_denom) >= static_cast<JDIMENSION>(shrink_to))
+    const bool shrinks = options.shrink_to > 0 || options.shrink_shorter_to > 0;
+    while (shrinks && decoder.scale_denom < 8 && allows(longer, options.shrink_to) &&
+           allows(shorter, options.shrink_shorter_to))
         decoder.scale_denom *= 2;
     jpeg_calc_output_dimensions(&decoder);
     return Step::done;
@@ -147,7 +151,7 @@ Image decode_jpeg(Bytes bytes, const DecodeOptions& options) {
     } else {
         fail_picture(PictureFormat::jpeg, concat(decoder.num_components, " colour channels"));
     }
-    if (reader.choose_size(options.shrink_to) != Step::done)
+    if (reader.choose_size(options) != Step::done)
         fail_picture(PictureFormat::jpeg, reader.message);
     Image image = make_image(static_cast<int>(decoder.output_width),
                              static_cast<int>(decoder.output_height), mode, "JPEG");

@@ -27,17 +27,27 @@ std::int64_t crop_begin(std::int64_t side, int n) {
     return twice % 2 == 0 ? half : half + half % 2;
 }
 
+/// Of the side - n + 1 places of a crop the one that `place` names.
+std::int64_t placed_begin(std::int64_t side, int n, std::uint32_t place) {
+    const double places = static_cast<double>(side - n + 1);
+    return std::min(static_cast<std::int64_t>(places * (static_cast<double>(place) * 0x1p-32)),
+                    side - n);
+}
+
 ResizeWindow plan(int width, int height, const PreprocessOptions& options) {
     const int n = options.size;
     std::int64_t to_width = n, to_height = n;
-    if (options.crop == Crop::center) {
+    if (options.crop != Crop::none) {
         if (width <= height)
             to_height = longer_side(n, height, width);
         else
             to_width = longer_side(n, width, height);
     }
-    return {{width, to_width, crop_begin(to_width, n), n},
-            {height, to_height, crop_begin(to_height, n), n}};
+    const auto begin = [&](std::int64_t side) {
+        return options.crop == Crop::placed ? placed_begin(side, n, options.place)
+                                            : crop_begin(side, n);
+    };
+    return {{width, to_width, begin(to_width), n}, {height, to_height, begin(to_height), n}};
 }
 
 /// Every pixel taken from one pixel of the source: nearest, or a plain crop.

@@ -13,6 +13,7 @@ namespace clip {
 enum class Crop : std::uint8_t {
     center, ///< the shorter side becomes n, the middle n x n is kept
     none,   ///< the whole picture is squashed to n x n; its aspect is lost
+    placed, ///< as center, but what is kept lies where PreprocessOptions::place says
 };
 
 enum class Orientation : std::uint8_t {
@@ -25,6 +26,9 @@ struct PreprocessOptions {
     std::array<float, 3> mean{0.48145466F, 0.4578275F, 0.40821073F};
     std::array<float, 3> std{0.26862954F, 0.26130258F, 0.27577711F};
     Crop crop = Crop::center;
+    /// For Crop::placed: 0 is the first of all places of the crop along the longer side, and 2^32
+    /// would be one behind the last; a uniformly random word makes each as likely as the others.
+    std::uint32_t place = 0;
     Orientation orientation = Orientation::exif;
     /// Grey of 16 bits: false clips values over 255 as Pillow (and so the reference) does, which
     /// leaves most such pictures white; true takes the upper 8 bits before the resize.

@@ -143,3 +143,30 @@ TEST_CASE("preprocess: rejects sizes that no model has and pictures without pixe
     wrong.height = 5;
     CHECK_THROWS_AS(clip::preprocess_u8(wrong, of_size(8)), clip::Error);
 }
+
+TEST_CASE("preprocess: a placed crop is cut from the picture that the whole resize gives") {
+    // 40 x 10 of the size that is wanted already: the crop is a plain copy of columns.
+    clip::Image image = clip::make_image(40, 10, PixelMode::rgb, "test");
+    for (int y = 0; y < 10; ++y)
+        for (int x = 0; x < 40; ++x)
+            for (int c = 0; c < 3; ++c)
+                image.row(y)[3 * x + c] = static_cast<std::uint8_t>(5 * x + c + 10 * (y == 3));
+    clip::PreprocessOptions options;
+    options.size = 10;
+    options.crop = clip::Crop::placed;
+    const auto first_column = [&](std::uint32_t place) {
+        options.place = place;
+        return clip::preprocess_u8(image, options)[0] / 5;
+    };
+    CHECK(first_column(0) == 0);
+    CHECK(first_column(0xffffffffU) == 30);
+    CHECK(first_column(0x80000000U) == 15);
+    // 31 places: each has its share of the words.
+    CHECK(first_column(0x100000000U / 31) == 0);
+    CHECK(first_column(0x100000000U / 31 + 1) == 1);
+    image.orientation = 6; // stands up now
+    options.place = 0xffffffffU;
+    const auto upright = clip::preprocess_u8(image, options);
+    CHECK(upright.size() == 300);
+    CHECK(upright[3 * 9 * 10] / 5 == 39);
+}
