@@ -85,6 +85,10 @@ class BatchLoader::State {
         {
             std::unique_lock lock(mutex_);
             ++asked_;
+            // Memory that has been touched already is used again: fresh pages cost more than a
+            // copy.
+            if (batch.pixels.capacity() > 0)
+                spare_.push_back(std::move(batch.pixels));
             start_work();
             if (works_.empty()) {
                 --asked_;
@@ -150,6 +154,10 @@ class BatchLoader::State {
             work->batch.epoch = epoch_;
             work->batch.number = number_;
             work->batch.last_of_epoch = number_ + 1 == batches_;
+            if (!spare_.empty()) {
+                work->batch.pixels = std::move(spare_.back());
+                spare_.pop_back();
+            }
             work->batch.pixels.resize(rows_ * maker_.pixel_count());
             work->batch.texts.resize(rows_);
             work->batch.indices.resize(rows_);
@@ -289,6 +297,7 @@ class BatchLoader::State {
     std::mutex mutex_;
     std::condition_variable workers_wake_, consumer_wakes_;
     std::deque<std::shared_ptr<Work>> works_; ///< in the order in which they are handed out
+    std::vector<std::vector<float>> spare_;   ///< pixels of batches that came back
     std::size_t asked_ = 0;                   ///< 1 while next() waits
     std::uint32_t epoch_ = 0;                 ///< of the batch that is lined up next
     std::uint64_t number_ = 0;

@@ -78,7 +78,8 @@ class BatchLoader {
     BatchLoader& operator=(const BatchLoader&) = delete;
 
     std::uint64_t batches_per_epoch() const;
-    /// The next batch; false before `end_epoch`. Called by one thread.
+    /// The next batch; false before `end_epoch`. Called by one thread. The memory of what `batch`
+    /// held is used again, so hand in the batch before.
     /// Errors: bad_format (kMaxTries, or all pairs there are, cannot be used; in validation, none
     /// of an epoch); whatever a thread met. The loader gives no further batch then.
     bool next(Batch& batch);

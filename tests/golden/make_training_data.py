@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Writes the folder training/ beside itself: archives by tarfile, a table by csv, and what is in them.
+"""Writes the folder training_data/ beside itself: archives by tarfile, a table by csv, and what is in them.
 
 usage: make_training_data.py
 """
@@ -11,7 +11,7 @@ import os
 import random
 import tarfile
 
-HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "training")
+HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "training_data")
 MEMBERS = [
     ("000.jpg", b"first picture"), ("000.txt", b"a first caption\n"),
     ("folder/with/depth/001.png", bytes(range(256)) * 2), ("folder/with/depth/001.json", b'{"caption": "b"}'),

@@ -39,9 +39,9 @@ using Rows = std::vector<Row>;
 TEST_CASE("delimited: what Python's csv module wrote") {
     for (const char* name : {"table.csv", "table_lf.csv"}) {
         CAPTURE(name);
-        const Rows rows =
-            rows_of(clip_test::read_file(std::string(CLIP_TEST_DIR "/golden/training/") + name));
-        std::ifstream golden(CLIP_TEST_DIR "/golden/training/table.jsonl");
+        const Rows rows = rows_of(
+            clip_test::read_file(std::string(CLIP_TEST_DIR "/golden/training_data/") + name));
+        std::ifstream golden(CLIP_TEST_DIR "/golden/training_data/table.jsonl");
         std::size_t seen = 0;
         for (std::string line; std::getline(golden, line); ++seen) {
             REQUIRE(seen < rows.size());

@@ -50,7 +50,7 @@ std::string pax(const std::string& key, const std::string& value) {
 TEST_CASE("tar: what Python's tarfile wrote") {
     for (const char* kind : {"ustar", "gnu", "pax"}) {
         CAPTURE(kind);
-        const std::string path = concat(CLIP_TEST_DIR "/golden/training/", kind, ".tar");
+        const std::string path = concat(CLIP_TEST_DIR "/golden/training_data/", kind, ".tar");
         TarReader reader(path);
         std::ifstream golden(path + ".jsonl");
         TarMember member;
@@ -179,7 +179,7 @@ TEST_CASE("tar: hostile archives") {
           ErrorCode::unsupported);
 
     // Any damage ends in an error or in members, never in a crash.
-    std::string whole = clip_test::read_file(CLIP_TEST_DIR "/golden/training/pax.tar");
+    std::string whole = clip_test::read_file(CLIP_TEST_DIR "/golden/training_data/pax.tar");
     std::mt19937 random(5);
     for (int i = 0; i < 300; ++i) {
         std::string bytes = whole.substr(0, random() % whole.size() + 1);
