@@ -93,12 +93,15 @@ TEST_CASE("image_decode: a JPEG that may be shrunk keeps its look and enough of 
     const FileBytes rgb = waves(801, 399);
     const FileBytes file = clip::encode_jpeg(801, 399, rgb.data(), 95);
     struct Case {
-        int shrink_to, width, height;
+        int shrink_to, shrink_shorter_to, width, height;
     };
-    for (const Case& c : {Case{0, 801, 399}, Case{801, 801, 399}, Case{401, 801, 399},
-                          Case{400, 401, 200}, Case{200, 201, 100}, Case{1, 101, 50}}) {
+    for (const Case& c : {Case{0, 0, 801, 399}, Case{801, 0, 801, 399}, Case{401, 0, 801, 399},
+                          Case{400, 0, 401, 200}, Case{200, 0, 201, 100}, Case{1, 0, 101, 50},
+                          Case{0, 200, 801, 399}, Case{0, 199, 401, 200}, Case{0, 1, 101, 50},
+                          Case{400, 1, 401, 200}, Case{1, 199, 401, 200}}) {
         clip::DecodeOptions options;
         options.shrink_to = c.shrink_to;
+        options.shrink_shorter_to = c.shrink_shorter_to;
         const clip::Image image = clip::decode_image(file, options).value();
         CHECK(image.width == c.width);
         CHECK(image.height == c.height);

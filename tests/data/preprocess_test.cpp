@@ -169,4 +169,16 @@ TEST_CASE("preprocess: a placed crop is cut from the picture that the whole resi
     const auto upright = clip::preprocess_u8(image, options);
     CHECK(upright.size() == 300);
     CHECK(upright[3 * 9 * 10] / 5 == 39);
+
+    // With a resize: of 17 places the ninth is the middle.
+    clip::Image tall = clip::make_image(20, 60, PixelMode::rgb, "test");
+    for (std::size_t i = 0; i < tall.pixels.size(); ++i)
+        tall.pixels.data()[i] = static_cast<std::uint8_t>(i * i % 251);
+    clip::PreprocessOptions middle = of_size(8);
+    const auto wanted = clip::preprocess_u8(tall, middle);
+    middle.crop = clip::Crop::placed;
+    middle.place = 0x80000000U;
+    CHECK(clip::preprocess_u8(tall, middle) == wanted);
+    middle.place = 0;
+    CHECK(clip::preprocess_u8(tall, middle) != wanted);
 }

@@ -3,67 +3,24 @@
 
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
 #include <set>
 
 #include "io/tar_builder.hpp"
+#include "made_pairs.hpp"
 #include "train/batch_loader.hpp"
 #include "train/draws.hpp"
-#include "train_data.hpp"
 
 using namespace clip;
 using namespace clip::train;
-using clip_test::message_of;
+using clip_test::kBroken;
+using clip_test::MadePairs;
 using clip_test::Opened;
+using clip_test::options_of;
 using clip_test::ppm;
 using clip_test::TempFolder;
 using clip_test::write_file;
 
 namespace {
-
-/// Pairs in memory: pictures whose blue is their index, with two captions each; some are broken.
-class MadePairs : public PairSource {
-  public:
-    explicit MadePairs(std::uint64_t count, std::set<std::uint64_t> broken = {},
-                       std::vector<std::uint64_t> shards = {})
-        : count_(count), broken_(std::move(broken)), shards_(std::move(shards)) {}
-
-    std::uint64_t size() const override { return count_; }
-    std::vector<std::uint64_t> shards() const override { return shards_; }
-    std::string describe(std::uint64_t index) const override { return concat("pair ", index); }
-    void read(std::uint64_t index, PairRecord& out) const override {
-        out.name = describe(index);
-        out.path.clear();
-        const std::string picture = broken_.contains(index)
-                                        ? std::string("not a picture")
-                                        : ppm(24, 8, static_cast<unsigned>(index % 251));
-        out.bytes.assign(picture.begin(), picture.end());
-        read_captions(index, out.captions);
-    }
-    void read_captions(std::uint64_t index, std::vector<std::string>& out) const override {
-        out = {concat("a photo of a dog ", index), concat("the cat ", index)};
-    }
-
-  private:
-    std::uint64_t count_;
-    std::set<std::uint64_t> broken_;
-    std::vector<std::uint64_t> shards_;
-};
-
-const Tokenizer& tokenizer() {
-    static const Tokenizer made = clip_test::tokenizer();
-    return made;
-}
-
-LoaderOptions options_of(std::size_t batch_size, std::size_t threads = 1) {
-    LoaderOptions options;
-    options.batch_size = batch_size;
-    options.threads = threads;
-    options.sample.preprocess.size = 8;
-    options.sample.seed = 5;
-    options.end_epoch = 3;
-    return options;
-}
 
 /// All that a batch holds, as bytes that can be compared.
 std::string content_of(const Batch& batch) {
@@ -79,7 +36,7 @@ std::string content_of(const Batch& batch) {
 }
 
 std::vector<std::string> all_of(const PairSource& pairs, const LoaderOptions& options) {
-    BatchLoader loader(pairs, tokenizer(), options);
+    BatchLoader loader(pairs, clip_test::shared_tokenizer(), options);
     std::vector<std::string> out;
     Batch batch;
     while (loader.next(batch))
@@ -88,13 +45,11 @@ std::vector<std::string> all_of(const PairSource& pairs, const LoaderOptions& op
     return out;
 }
 
-const std::set<std::uint64_t> kBroken = {3, 4, 17, 40, 41, 42};
-
 } // namespace
 
 TEST_CASE("batches: full, each pair once an epoch, pixels and tokens of that pair") {
     const MadePairs pairs(50);
-    BatchLoader loader(pairs, tokenizer(), options_of(8));
+    BatchLoader loader(pairs, clip_test::shared_tokenizer(), options_of(8));
     CHECK(loader.batches_per_epoch() == 6);
     std::set<std::uint64_t> seen;
     std::set<float> crops;
@@ -116,10 +71,12 @@ TEST_CASE("batches: full, each pair once an epoch, pixels and tokens of that pai
             CHECK(blue == (static_cast<float>(index) / 255.0F - 0.40821073F) / 0.27577711F);
             crops.insert(batch.pixels[row * 3 * 64]);
             const auto& ids = batch.texts[row].ids;
-            const bool first =
-                ids == tokenizer().encode_for_model(concat("a photo of a dog ", index), 77).ids;
+            const bool first = ids == clip_test::shared_tokenizer()
+                                          .encode_for_model(concat("a photo of a dog ", index), 77)
+                                          .ids;
             const bool second =
-                ids == tokenizer().encode_for_model(concat("the cat ", index), 77).ids;
+                ids ==
+                clip_test::shared_tokenizer().encode_for_model(concat("the cat ", index), 77).ids;
             CHECK((first || second));
             ++captions[first ? 0 : 1];
         }
@@ -177,11 +134,12 @@ TEST_CASE("batches: the ranks' rows one after the other are the batch of one ran
     const MadePairs pairs(57, kBroken);
     for (const std::size_t ranks : {2, 3, 8}) {
         LoaderOptions options = options_of(8);
-        BatchLoader whole(pairs, tokenizer(), options);
+        BatchLoader whole(pairs, clip_test::shared_tokenizer(), options);
         std::vector<std::unique_ptr<BatchLoader>> parts;
         options.ranks = ranks;
         for (options.rank = 0; options.rank < ranks; ++options.rank)
-            parts.push_back(std::make_unique<BatchLoader>(pairs, tokenizer(), options));
+            parts.push_back(
+                std::make_unique<BatchLoader>(pairs, clip_test::shared_tokenizer(), options));
         Batch batch;
         while (whole.next(batch)) {
             Batch joined = batch;
@@ -202,83 +160,13 @@ TEST_CASE("batches: the ranks' rows one after the other are the batch of one ran
     }
 }
 
-TEST_CASE("batches: broken pairs are replaced, counted and named") {
-    const MadePairs pairs(57, kBroken);
-    for (const std::size_t threads : {1, 4}) {
-        LoaderOptions options = options_of(8, threads);
-        options.end_epoch = 1;
-        std::vector<std::string> named;
-        options.named_skips = 3;
-        options.on_skip = [&](const Skip& skip) {
-            named.push_back(skip.name);
-            CHECK(skip.reason == SkipReason::broken);
-            CHECK(kBroken.contains(skip.index));
-            CHECK_FALSE(skip.message.empty());
-        };
-        BatchLoader loader(pairs, tokenizer(), options);
-        Batch batch;
-        std::set<std::uint64_t> rows;
-        while (loader.next(batch)) {
-            REQUIRE(batch.size() == 8);
-            for (const std::uint64_t index : batch.indices)
-                CHECK_FALSE(kBroken.contains(index));
-            CHECK(std::set(batch.indices.begin(), batch.indices.end()).size() == 8);
-            rows.insert(batch.indices.begin(), batch.indices.end());
-        }
-        CHECK(rows.size() >= 57 - 6 - 1); // one pair is left over
-        CHECK(named.size() == 3);
-        const auto skipped = loader.stats().skipped[static_cast<std::size_t>(SkipReason::broken)];
-        CHECK(skipped >= 5);
-        CHECK(loader.stats().all_skipped() == skipped);
-        CHECK(loader.stats().pairs == 56);
-    }
-    // Just enough pairs for one batch: a good one stands in, even twice.
-    const MadePairs few(8, {2});
-    LoaderOptions options = options_of(8);
-    options.end_epoch = 1;
-    BatchLoader loader(few, tokenizer(), options);
-    Batch batch;
-    REQUIRE(loader.next(batch));
-    CHECK(batch.size() == 8);
-    CHECK(std::set(batch.indices.begin(), batch.indices.end()).size() == 7);
-}
-
-TEST_CASE("batches: data that is broken through and through ends the run") {
-    std::set<std::uint64_t> all;
-    for (std::uint64_t i = 0; i < 5000; ++i)
-        all.insert(i);
-    Batch batch;
-    for (const std::uint64_t size : {20, 5000}) {
-        const MadePairs pairs(size, all);
-        BatchLoader loader(pairs, tokenizer(), options_of(8, 2));
-        const std::string message = message_of([&] { loader.next(batch); });
-        CHECK(message.starts_with(
-            size == 20
-                ? "load training data: 26 pairs in a row cannot be used; the last: pair "
-                : "load training data: 1000 pairs in a row cannot be used; the last: pair "));
-        CHECK(message_of([&] { loader.next(batch); }) == message); // and stays ended
-        LoaderOptions options = options_of(8, 2);
-        options.sample.training = false;
-        BatchLoader checking(pairs, tokenizer(), options);
-        const std::string other = message_of([&] {
-            while (checking.next(batch))
-                CHECK(batch.size() == 0);
-        });
-        CHECK(other.starts_with(
-            concat("load the data: none of ", size, " pairs can be used; the last: pair ")));
-    }
-    // Ended early, with threads in the middle of it.
-    const MadePairs pairs(5000, all);
-    const BatchLoader unused(pairs, tokenizer(), options_of(8, 4));
-}
-
 TEST_CASE(
     "batches: validation takes pairs as they come, the middle of each and its first caption") {
     const MadePairs pairs(20, {1, 19});
     LoaderOptions options = options_of(8, 2);
     options.sample.training = false;
     options.end_epoch = 2;
-    BatchLoader loader(pairs, tokenizer(), options);
+    BatchLoader loader(pairs, clip_test::shared_tokenizer(), options);
     CHECK(loader.batches_per_epoch() == 3);
     for (int epoch = 0; epoch < 2; ++epoch) {
         std::vector<std::uint64_t> seen;
@@ -293,7 +181,9 @@ TEST_CASE(
                 CHECK(batch.pixels[(row * 3 + 2) * 64] ==
                       (static_cast<float>(index) / 255.0F - 0.40821073F) / 0.27577711F);
                 CHECK(batch.texts[row].ids ==
-                      tokenizer().encode_for_model(concat("a photo of a dog ", index), 77).ids);
+                      clip_test::shared_tokenizer()
+                          .encode_for_model(concat("a photo of a dog ", index), 77)
+                          .ids);
                 // Column 8 of 24 is the first of the middle.
                 CHECK(batch.pixels[row * 3 * 64] == (85.0F / 255.0F - 0.48145466F) / 0.26862954F);
             }
@@ -306,51 +196,13 @@ TEST_CASE(
     options.end_epoch = 1;
     options.ranks = 2;
     options.rank = 1;
-    BatchLoader second(pairs, tokenizer(), options);
+    BatchLoader second(pairs, clip_test::shared_tokenizer(), options);
     Batch batch;
     for (const std::size_t size : {4, 4, 0}) {
         REQUIRE(second.next(batch));
         CHECK(batch.size() == size);
     }
     CHECK_FALSE(second.next(batch));
-}
-
-TEST_CASE("batches: every kind of broken pair has its reason") {
-    const TempFolder folder;
-    write_file(folder / "good.ppm", ppm(9, 30, 7));
-    write_file(folder / "cut.ppm", ppm(9, 30, 7).substr(0, 100));
-    write_file(folder / "large.ppm", ppm(300, 300, 7));
-    write_file(folder / "text.jpg", "not a picture");
-    std::filesystem::create_directories(folder / "folder.jpg");
-    write_file(folder / "a.tsv",
-               "path\ttext\ngood.ppm\ta "
-               "dog\ncut.ppm\tx\nlarge.ppm\tx\ntext.jpg\tx\nnone.jpg\tx\nfolder.jpg\tx\n"
-               "good.ppm\t \ngood.ppm\t\xff\nrow\ngood.ppm\t" +
-                   std::string(2000, 'x') + "\n");
-    const Opened opened({folder / "a.tsv"});
-    LoaderOptions options = options_of(16);
-    options.sample.training = false;
-    options.end_epoch = 1;
-    options.sample.decode.max_pixels = 10000;
-    std::vector<std::string> reasons;
-    options.on_skip = [&](const Skip& skip) {
-        reasons.push_back(concat(skip.index, " ", skip_reason_name(skip.reason), " ",
-                                 skip.name.substr(skip.name.rfind('/') + 1)));
-    };
-    BatchLoader loader(*opened.pairs, tokenizer(), options);
-    Batch batch;
-    REQUIRE(loader.next(batch));
-    CHECK(batch.indices == std::vector<std::uint64_t>{0, 9});
-    CHECK(batch.texts[1].truncated);
-    CHECK(batch.texts[1].ids.size() == 77);
-    CHECK(reasons == std::vector<std::string>{"1 broken cut.ppm", "2 refused large.ppm",
-                                              "3 broken text.jpg", "4 missing none.jpg",
-                                              "5 refused folder.jpg", "6 caption good.ppm",
-                                              "7 caption good.ppm", "8 record a.tsv: row 9"});
-    const LoaderStats& stats = loader.stats();
-    CHECK(stats.pairs == 2);
-    CHECK(stats.truncated == 1);
-    CHECK(stats.skipped == std::array<std::uint64_t, kSkipReasons>{1, 2, 1, 2, 2, 0});
 }
 
 TEST_CASE("batches: shards of pictures") {
@@ -366,7 +218,7 @@ TEST_CASE("batches: shards of pictures") {
     LoaderOptions options = options_of(5, 2);
     options.shuffle_buffer = 4;
     options.end_epoch = 1;
-    BatchLoader loader(*opened.pairs, tokenizer(), options);
+    BatchLoader loader(*opened.pairs, clip_test::shared_tokenizer(), options);
     Batch batch;
     std::set<std::uint64_t> seen;
     while (loader.next(batch))
@@ -376,43 +228,10 @@ TEST_CASE("batches: shards of pictures") {
             CHECK(batch.pixels[(row * 3 + 2) * 64] ==
                   (static_cast<float>(index) / 255.0F - 0.40821073F) / 0.27577711F);
             CHECK(batch.texts[row].ids ==
-                  tokenizer().encode_for_model(concat("dog ", index / 10, index % 10), 77).ids);
+                  clip_test::shared_tokenizer()
+                      .encode_for_model(concat("dog ", index / 10, index % 10), 77)
+                      .ids);
         }
     CHECK(seen.size() == 30);
     CHECK(loader.stats().all_skipped() == 0);
-}
-
-TEST_CASE("batches: impossible options") {
-    const MadePairs pairs(10);
-    const auto message = [&](auto change) {
-        LoaderOptions options = options_of(8);
-        change(options);
-        return message_of([&] { BatchLoader(pairs, tokenizer(), options); });
-    };
-    CHECK(message([](LoaderOptions&) {}).empty());
-    CHECK(message([](LoaderOptions& o) { o.batch_size = 0; }) ==
-          "load training data: a batch needs rows (got 0)");
-    CHECK(message([](LoaderOptions& o) { o.batch_size = 11; }) ==
-          "load training data: there are fewer pairs than a batch has (10 pairs, batches of 11; a "
-          "smaller --batch-size helps)");
-    CHECK(message([](LoaderOptions& o) {
-              o.ranks = 0;
-          }).starts_with("load training data: impossible share"));
-    CHECK(message([](LoaderOptions& o) {
-              o.ranks = 9;
-          }).starts_with("load training data: impossible share"));
-    CHECK(message([](LoaderOptions& o) {
-              o.rank = 1;
-          }).starts_with("load training data: impossible share"));
-    CHECK(message([](LoaderOptions& o) {
-              o.batch = 2;
-          }).starts_with("load training data: no such batch"));
-    CHECK(message([](LoaderOptions& o) {
-              o.sample.preprocess.size = 0;
-          }).find("size out of range") != std::string::npos);
-    CHECK(message([](LoaderOptions& o) { o.sample.context_length = 2; }).find("context") !=
-          std::string::npos);
-    const MadePairs none(0);
-    CHECK(message_of([&] { BatchLoader(none, tokenizer(), options_of(8)); }) ==
-          "load training data: there are no pairs");
 }
