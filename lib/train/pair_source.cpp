@@ -2,9 +2,11 @@
 #include "train/pair_source.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <filesystem>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include "base/concat.hpp"
 #include "train/pair_kinds.hpp"
@@ -91,6 +93,46 @@ std::unique_ptr<PairSource> open_one(const std::string& path, const PairSourceOp
                 ".csv, .jsonl or .tar)"));
 }
 
+/// What opening one operand came to.
+struct Opening {
+    std::vector<std::pair<std::string, Error>> problems;
+    std::unique_ptr<PairSource> pairs;
+    std::exception_ptr failure;
+};
+
+std::vector<std::unique_ptr<PairSource>> open_all(std::span<const std::string> data,
+                                                  const PairSourceOptions& options) {
+    std::vector<Opening> openings(data.size());
+    const auto open_some = [&](std::size_t begin, std::size_t end) {
+        for (std::size_t i = begin; i < end; ++i) {
+            Opening& opening = openings[i];
+            PairSourceOptions inside = options;
+            inside.on_problem = [&](const std::string& place, const Error& error) {
+                opening.problems.emplace_back(place, error);
+            };
+            try {
+                opening.pairs = open_one(data[i], inside);
+            } catch (...) {
+                opening.failure = std::current_exception();
+            }
+        }
+    };
+    if (options.pool != nullptr)
+        options.pool->parallel_for(data.size(), 1, open_some);
+    else
+        open_some(0, data.size());
+    std::vector<std::unique_ptr<PairSource>> parts;
+    for (Opening& opening : openings) {
+        if (options.on_problem)
+            for (const auto& [place, error] : opening.problems)
+                options.on_problem(place, error);
+        if (opening.failure)
+            std::rethrow_exception(opening.failure);
+        parts.push_back(std::move(opening.pairs));
+    }
+    return parts;
+}
+
 } // namespace
 
 std::unique_ptr<PairSource> open_pairs(std::span<const std::string> data,
@@ -102,10 +144,7 @@ std::unique_ptr<PairSource> open_pairs(std::span<const std::string> data,
              concat("open the training data: the columns are two, the pictures' and the captions' "
                     "(got ",
                     options.columns.size(), ")"));
-    std::vector<std::unique_ptr<PairSource>> parts;
-    parts.reserve(data.size());
-    for (const std::string& path : data)
-        parts.push_back(open_one(path, options));
+    std::vector<std::unique_ptr<PairSource>> parts = open_all(data, options);
     if (parts.size() == 1)
         return std::move(parts.front());
     return std::make_unique<JoinedPairs>(std::move(parts));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/thread_pool.hpp"
 
 namespace clip::train {
 
@@ -46,8 +47,10 @@ struct PairSourceOptions {
     /// or by numbers from 1 (and then the table has no header, unless its first row names those
     /// columns as tables without this option do). Empty, or two.
     std::vector<std::string> columns;
-    /// Called with what is left out while the data is opened, and why.
+    /// Called with what is left out while the data is opened, and why; in the order of operands.
     std::function<void(const std::string& place, const Error& error)> on_problem;
+    /// Opens operands at the same time: shards are read through. May be null.
+    ThreadPool* pool = nullptr;
 };
 
 /// Opens training data, each operand by its kind; their pairs follow each other.

@@ -241,6 +241,21 @@ TEST_CASE("pairs: several sources follow each other") {
     CHECK(tars.pairs->shards() == std::vector<std::uint64_t>{2, 1});
     CHECK(tars.line(1).ends_with("a.tar: 1.jpg: a1"));
     CHECK(tars.line(2).ends_with("b.tar: 0.jpg: b0"));
+    // Opened by several threads, problems come in the order of operands; so does the first error.
+    write_file(folder / "d.tsv", "path\ttext\n1\tone\n" + std::string(2 << 20, 'x'));
+    ThreadPool pool(3);
+    PairSourceOptions options;
+    Lines places;
+    options.pool = &pool;
+    options.on_problem = [&](const std::string& place, const Error&) {
+        places.push_back(place.substr(place.rfind('/') + 1));
+    };
+    write_file(folder / "e.csv", "path,text\n1,\"one\n2,two");
+    const Lines data = {folder / "d.tsv", folder / "a.tar", folder / "e.csv", folder / "b.tar"};
+    CHECK(open_pairs(data, options)->size() == 5);
+    CHECK(places == Lines{"d.tsv:3", "e.csv:2"});
+    const Lines bad = {folder / "a.tar", "/nowhere/1.csv", "/nowhere/2.csv"};
+    CHECK(message_of([&] { open_pairs(bad, options); }).find("1.csv") != std::string::npos);
     const Opened mixed({folder / "a.tar", folder / "c.csv", folder / "b.tar"});
     CHECK(mixed.pairs->size() == 4);
     CHECK(mixed.pairs->shards().empty());
