@@ -54,11 +54,15 @@ double grad_norm(Backend& backend, std::span<const AdamWParameter> parameters) {
     std::vector<double> sums(parts.size());
     backend.pool().parallel_for(parts.size(), 1, [&](std::size_t begin, std::size_t end) {
         for (std::size_t i = begin; i < end; ++i) {
-            double lanes[8] = {}; // several chains, which the compiler may put into one register
-            for (std::int64_t j = 0; j < parts[i].count; ++j) {
-                const double g = parts[i].grad[j];
-                lanes[j % 8] += g * g;
-            }
+            double lanes[8] = {}; // several chains, which the compiler may put into registers
+            std::int64_t j = 0;
+            for (; j + 8 <= parts[i].count; j += 8)
+                for (std::int64_t lane = 0; lane < 8; ++lane) {
+                    const double g = parts[i].grad[j + lane];
+                    lanes[lane] += g * g;
+                }
+            for (; j < parts[i].count; ++j)
+                lanes[0] += static_cast<double>(parts[i].grad[j]) * parts[i].grad[j];
             for (const double lane : lanes)
                 sums[i] += lane;
         }

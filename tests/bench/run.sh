@@ -27,6 +27,14 @@ skip() {
 }
 
 "$bench/kernel_bench" --perf --threads 1
+for threads in 1 2; do
+    "$bench/backward_bench" --threads $threads
+    if "$PYTHON" -c 'import torch' 2>/dev/null; then
+        "$PYTHON" "$root/tests/bench/torch_backward.py" $threads
+    else
+        skip "backward passes in PyTorch" "no torch in $PYTHON"
+    fi
+done
 "$bench/screen_bench"
 
 # A million vectors: one query, a thousand, and all pairs of 200,000; 6 GB of files for a while.

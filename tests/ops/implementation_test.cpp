@@ -145,6 +145,22 @@ TEST_CASE("backends: automatic leaves nothing that CLIP needs to the reference l
         CHECK_MESSAGE((used.name() == "onednn" || used.implementation(op) != "ref"), op);
 }
 
+TEST_CASE("backends: automatic trains with its own kernels, but for what only moves memory") {
+    Backend& used = backend("automatic", 1);
+    if (used.name() != "cpu") {
+        MESSAGE("skipped: this CPU has no vector kernels");
+        return;
+    }
+    for (const char* op :
+         {"activation", "activation_backward", "linear_backward", "layer_norm_backward",
+          "attention_backward", "patch_embedding_backward", "batch_norm", "batch_norm_backward",
+          "conv2d_backward", "contrastive_rows", "contrastive_rows_backward"})
+        CHECK_MESSAGE(used.implementation(op) != "ref", op);
+    for (const char* op : {"embedding_backward", "gather_rows_backward", "avg_pool_backward",
+                           "mean_token_backward", "l2_normalize_backward", "siglip_rows", "adamw"})
+        CHECK_MESSAGE(used.implementation(op) == "ref", op);
+}
+
 TEST_CASE("backends: the registry makes what it is asked for and says what it has not") {
     ThreadPool pool(1);
     CHECK(make_backend({}, pool, CpuImplementation::ref)->name() == "ref");

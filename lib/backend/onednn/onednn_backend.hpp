@@ -11,8 +11,8 @@ namespace clip {
 
 /// Makes the backend that runs oneDNN's primitives; `pool` must outlive it.
 ///
-/// Ops without a primitive (embedding, gather_rows, mean_token, l2_normalize, top_k, exact_dots,
-/// screen) run on ref.
+/// Ops without a primitive (embedding, gather_rows, mean_token, l2_normalize, top_k, search, and
+/// all of training) run on ref.
 /// `implementation(op)` is "onednn", once the op has run followed by the name that oneDNN gives the
 /// kernel it chose, or "ref".
 /// Errors: device_failure, out_of_memory.

@@ -158,6 +158,7 @@ void RefBackend::embedding_backward(const EmbeddingBackwardArgs& args) {
 }
 
 void RefBackend::gather_rows_backward(const GatherRowsBackwardArgs& args) {
+    // One thread: rows may be taken twice, and this costs no more than the memory it clears.
     ref::gather_rows_backward(args.grad_x.f32(), args.grad_y.f32(), args.rows.data(),
                               args.grad_y.shape[0], args.grad_x.shape[0], args.grad_x.shape[1]);
 }
