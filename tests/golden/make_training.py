@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Writes training.txt: what PyTorch makes of AdamW, batch norm in training and the contrastive loss.
+"""Writes training.txt: what PyTorch makes of AdamW, batch norm, the losses and a residual block.
 
 Usage: make_training.py > training.txt    (needs python3-torch)
 
@@ -81,3 +81,26 @@ show("loss.siglip.grad_a", a.grad)
 show("loss.siglip.grad_b", b.grad)
 show("loss.siglip.grad_log_scale", log_scale.grad)
 show("loss.siglip.grad_bias", bias.grad)
+
+# A residual block of a tower: 2 sequences of 3 tokens, width 8, 2 heads, QuickGELU
+W, HEADS = 8, 2
+shapes = {"ln_1.gamma": (W,), "ln_1.beta": (W,), "qkv.weight": (3 * W, W), "qkv.bias": (3 * W,), "out.weight": (W, W),
+          "out.bias": (W,), "ln_2.gamma": (W,), "ln_2.beta": (W,), "fc1.weight": (2 * W, W), "fc1.bias": (2 * W,),
+          "fc2.weight": (W, 2 * W), "fc2.bias": (W,)}
+p = {name: (0.5 * torch.randn(shape)).requires_grad_() for name, shape in shapes.items()}
+x, grad_y = torch.randn(2, 3, W, requires_grad=True), torch.randn(2, 3, W)
+h = F.layer_norm(x, (W,), p["ln_1.gamma"], p["ln_1.beta"])
+q, k, v = (t.reshape(2, 3, HEADS, -1).transpose(1, 2) for t in F.linear(h, p["qkv.weight"], p["qkv.bias"]).chunk(3, -1))
+mask = torch.full((3, 3), float("-inf")).triu(1)
+a = torch.softmax(q @ k.transpose(-1, -2) / 2 + mask, -1) @ v
+m = x + F.linear(a.transpose(1, 2).reshape(2, 3, W), p["out.weight"], p["out.bias"])
+h = F.linear(F.layer_norm(m, (W,), p["ln_2.gamma"], p["ln_2.beta"]), p["fc1.weight"], p["fc1.bias"])
+y = m + F.linear(h * torch.sigmoid(1.702 * h), p["fc2.weight"], p["fc2.bias"])
+y.backward(grad_y)
+show("block.x", x)
+show("block.grad_y", grad_y)
+show("block.y", y)
+show("block.grad_x", x.grad)
+for name in shapes:
+    show("block." + name, p[name])
+    show("block.grad." + name, p[name].grad)
