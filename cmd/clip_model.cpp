@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
-// clip-model: looks into checkpoints, tokens and pixels.
+// clip-model: looks into checkpoints, tokens and pixels; writes checkpoints.
 #include <functional>
+#include <optional>
 
 #include <CLI/CLI.hpp>
 
+#include "app/model_convert.hpp"
 #include "app/model_info.hpp"
 #include "app/model_path.hpp"
 #include "app/model_pixels.hpp"
@@ -20,12 +22,15 @@ constexpr const char* kExamples = R"(Examples:
   clip-model check ~/models/*
   clip-model tokens -m ViT-B-32.pt 'a photo of a dog' | jq -c .tokens
   clip-model pixels -m ViT-B-32.pt -o pixels.npy photo.jpg
+  clip-model convert ViT-B-32.pt --layout hf -o clip-vit-base-patch32
+  clip-model average zeroshot.pt finetuned.pt --weight 0.3 -o wise-ft
 )";
 
 struct InspectOptions {
     cli::CommonOptions common;
     std::vector<std::string> models;
     std::vector<std::string> texts;
+    std::string model; ///< of convert
     std::string picture;
     std::string output;
     std::string format = "text";
@@ -33,8 +38,38 @@ struct InspectOptions {
     std::string vocabulary;
     bool null_separated = false;
     std::size_t size = 0;
+    std::optional<double> weight;
+    app::CheckpointOutput written;
+    app::CheckpointOutput averaged{.folder = {}, .dtype = "f32"};
     app::PictureSettings pictures;
 };
+
+/// -o, --layout, --dtype, --overwrite and --activation.
+void add_checkpoint_output(CLI::App& app, app::CheckpointOutput& output) {
+    cli::add_text(app, "-o,--output", output.folder, "FOLDER", "folder to write",
+                  "It appears under its name when it is complete, and only where nothing is there "
+                  "yet.")
+        ->required()
+        ->group(cli::kOutputGroup);
+    cli::add_text(app, "--layout", output.layout, "open_clip|hf", "whose files it consists of",
+                  "With open_clip: open_clip_config.json and open_clip_model.safetensors. With hf, "
+                  "those of a CLIPModel of transformers: config.json, preprocessor_config.json, "
+                  "tokenizer_config.json and model.safetensors; ResNets have no such form. "
+                  "Either way vocab.json and merges.txt (or a tokenizer.json) lie beside.")
+        ->group(cli::kOutputGroup);
+    cli::add_text(app, "--dtype", output.dtype, "stored|f32|f16|bf16", "how numbers are stored",
+                  "With stored, each weight keeps its type, in an average that of the first model; "
+                  "float64 becomes float32. "
+                  "With f16 and bf16, normalisation (statistics too), embeddings and logit_scale "
+                  "stay float32, as in the files that OpenAI published; all other weights are "
+                  "rounded. What f16 cannot hold is an error.")
+        ->group(cli::kOutputGroup);
+    cli::add_switch(app, "--overwrite", output.overwrite, "replace FOLDER where it is there",
+                    "The old one and the new one are exchanged in one step. A folder that holds "
+                    "anything but files that this command writes is left alone.")
+        ->group(cli::kOutputGroup);
+    cmd::add_activation_option(app, output.activation);
+}
 
 void define(CLI::App& app, InspectOptions& options) {
     app.require_subcommand(1);
@@ -75,6 +110,18 @@ void define(CLI::App& app, InspectOptions& options) {
         ->required()
         ->group(cli::kOutputGroup);
     cli::add_model_option(*pixels, options.common.model);
+
+    CLI::App* convert = app.add_subcommand("convert", "write a checkpoint in another layout");
+    cli::add_operand(*convert, "MODEL", options.model, "a checkpoint");
+    add_checkpoint_output(*convert, options.written);
+
+    CLI::App* average = app.add_subcommand("average", "write the average of checkpoints");
+    cli::add_operands(*average, "MODEL", options.models, "two or more checkpoints");
+    cli::add_number(*average, "--weight", options.weight, "W", "share of the second of two models",
+                    "The first one has the rest, as in WiSE-FT. Without it, all count alike.", 0.0,
+                    1.0)
+        ->group(cli::kInputGroup);
+    add_checkpoint_output(*average, options.averaged);
     cli::add_message_options(app, options.common);
 }
 
@@ -154,6 +201,10 @@ int run(cli::RunContext& context, const InspectOptions& options) {
         });
     else if (context.command == "tokens")
         tokens(options, world, context, reporter);
+    else if (context.command == "convert")
+        app::convert_model(options.model, options.written, world, reporter);
+    else if (context.command == "average")
+        app::average_models(options.models, options.weight, options.averaged, world, reporter);
     else
         pixels(options, world);
     return nothing_done ? cli::kNothingDone : cli::kDone; // or kSomeFailed, by what was reported
@@ -165,7 +216,7 @@ int main(int argc, char** argv) {
     InspectOptions options;
     return cli::run_main(argc, argv,
                          {.name = "clip-model",
-                          .summary = "look into checkpoints, tokens and pixels",
+                          .summary = "look into checkpoints, convert and average them",
                           .version = cmd::kVersion,
                           .version_lines = cmd::version_lines,
                           .examples = kExamples,

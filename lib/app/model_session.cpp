@@ -32,6 +32,15 @@ std::optional<Activation> parse_activation(const std::string& text) {
          concat("read --activation: got '", text, "', want quick-gelu or gelu"));
 }
 
+std::vector<std::string> tokenizer_places(const Checkpoint& checkpoint,
+                                          const Environment& environment) {
+    std::vector<std::string> places = checkpoint.tokenizer_places;
+    if (!environment.vocabulary.empty())
+        places.push_back(environment.vocabulary);
+    places.push_back(environment.data_folder);
+    return places;
+}
+
 Machine::Machine(const ModelSettings& settings)
     : pool_(settings.threads), backend_(make_backend(parse_device(settings.device), pool_)) {}
 
@@ -54,10 +63,8 @@ ModelSession::ModelSession(const ModelSettings& settings, const Environment& env
 
 const Tokenizer& ModelSession::tokenizer() {
     if (!tokenizer_) {
-        std::vector<std::string> places = model_->checkpoint().tokenizer_places;
-        if (!environment_.vocabulary.empty())
-            places.push_back(environment_.vocabulary);
-        places.push_back(environment_.data_folder);
+        const std::vector<std::string> places =
+            tokenizer_places(model_->checkpoint(), environment_);
         tokenizer_ = find_tokenizer(places, model_->config().text.vocab_size);
         if (!tokenizer_) {
             std::string looked;

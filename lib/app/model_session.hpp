@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "app/environment.hpp"
 #include "app/reporter.hpp"
@@ -30,6 +31,11 @@ DType parse_precision(const std::string& text);
 
 /// The activation of a name, none for an empty one. Errors: invalid_argument.
 std::optional<Activation> parse_activation(const std::string& text);
+
+/// Where the tokenizer of a checkpoint is looked for, best first: beside it, $CLIP_VOCAB, the data
+/// folder.
+std::vector<std::string> tokenizer_places(const Checkpoint& checkpoint,
+                                          const Environment& environment);
 
 /// The threads and the backend of a run. Used by one thread at a time.
 class Machine {

@@ -82,4 +82,14 @@ class Tokenizer {
 std::optional<Tokenizer> find_tokenizer(const std::vector<std::string>& places,
                                         std::int64_t vocab_size);
 
+/// What the vocab.json and the merges.txt of a transformers folder hold.
+struct VocabularyFiles {
+    std::string vocab_json;
+    std::string merges_txt;
+};
+
+/// The vocabulary of OpenAI's bpe_simple_vocab_16e6.txt in transformers' two files; arguments and
+/// errors are those of Tokenizer::from_bpe_file().
+VocabularyFiles vocabulary_files(const std::string& bpe_file, std::int64_t vocab_size);
+
 } // namespace clip

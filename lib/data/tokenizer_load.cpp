@@ -153,6 +153,23 @@ class TokenizerBuilder {
         return out;
     }
 
+    VocabularyFiles files() const {
+        std::vector<std::string_view> words(static_cast<std::size_t>(vocab_size_));
+        words_.for_each([&](std::string_view word, std::int32_t id) {
+            words[static_cast<std::size_t>(id)] = word;
+        });
+        VocabularyFiles out;
+        for (std::size_t id = 0; id < words.size(); ++id)
+            if (!words[id].empty()) // a word that two merges make has the later id
+                out.vocab_json += concat(out.vocab_json.empty() ? "{" : ",",
+                                         nlohmann::json(words[id]).dump(), ":", id);
+        out.vocab_json += "}\n";
+        out.merges_txt = "#version: 0.2\n";
+        for (const Pair& pair : merges_)
+            out.merges_txt += concat(pair.left, " ", pair.right, "\n");
+        return out;
+    }
+
   private:
     struct Pair {
         std::string_view left;
@@ -333,9 +350,9 @@ void read_json(const std::string& path, VocabularyReader& reader, TokenizerBuild
     builder.check_ids();
 }
 
-} // namespace
-
-Tokenizer Tokenizer::from_bpe_file(const std::string& path, std::int64_t vocab_size) {
+/// Calls `use` with a builder that holds the merges and numbered words of OpenAI's file.
+template <typename Use>
+auto with_bpe_file(const std::string& path, std::int64_t vocab_size, const Use& use) {
     if (vocab_size != 0 && (vocab_size < kBytesAndMarks || vocab_size > kMaxId))
         fail(ErrorCode::invalid_argument,
              concat("load the tokenizer ", path, ": impossible size of a vocabulary (got ",
@@ -352,7 +369,19 @@ Tokenizer Tokenizer::from_bpe_file(const std::string& path, std::int64_t vocab_s
                                           ": there are too few for the model's vocabulary (got ",
                                           builder.merge_count(), ", want ", merges, ")"));
     builder.number_words();
-    return builder.build();
+    return use(builder);
+}
+
+} // namespace
+
+Tokenizer Tokenizer::from_bpe_file(const std::string& path, std::int64_t vocab_size) {
+    return with_bpe_file(path, vocab_size,
+                         [](TokenizerBuilder& builder) { return builder.build(); });
+}
+
+VocabularyFiles vocabulary_files(const std::string& bpe_file, std::int64_t vocab_size) {
+    return with_bpe_file(bpe_file, vocab_size,
+                         [](const TokenizerBuilder& builder) { return builder.files(); });
 }
 
 Tokenizer Tokenizer::from_vocab_and_merges(const std::string& vocab_json,

@@ -2,7 +2,9 @@
 // The safetensors format: 8 bytes of little-endian length, a JSON header, then raw elements.
 #pragma once
 
+#include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,6 +32,24 @@ bool looks_like_safetensors(std::span<const std::byte> bytes);
 /// Errors: invalid_argument (a name twice, or not UTF-8), io_failure.
 void write_safetensors(const std::string& path,
                        const std::vector<std::pair<std::string, ConstView>>& tensors,
+                       const std::map<std::string, std::string>& metadata = {});
+
+/// What the header says of a tensor whose elements come later.
+struct PlannedTensor {
+    std::string name;
+    DType dtype = DType::f32;
+    Shape shape;
+};
+
+/// Takes the next bytes of a tensor.
+using ByteSink = std::function<void(const void* data, std::size_t size)>;
+
+/// The same for tensors that are never in memory whole: `produce(i, sink)` is called for each
+/// tensor in turn and gives its elements to the sink, piece by piece. Put tensors of larger
+/// elements first: then each lies at a multiple of its element's size, which some readers need.
+/// Errors: as above, what `produce` throws, internal (too few or too many bytes).
+void write_safetensors(const std::string& path, std::span<const PlannedTensor> tensors,
+                       const std::function<void(std::size_t index, const ByteSink& sink)>& produce,
                        const std::map<std::string, std::string>& metadata = {});
 
 } // namespace clip::io

@@ -425,3 +425,20 @@ TEST_CASE("find_tokenizer: takes the first place that has one, and checks that i
     check_mentions(error, "got 1024 words, want 49408");
     check_mentions(error, folder / "vocab.json");
 }
+
+TEST_CASE("tokenizer: OpenAI's file as vocab.json and merges.txt gives the same tokens") {
+    const std::string bpe = CLIP_TEST_DIR "/golden/tokens_bpe.txt";
+    const Tokenizer direct = Tokenizer::from_bpe_file(bpe, 0);
+    const VocabularyFiles files = vocabulary_files(bpe, 0);
+    const auto folder = std::filesystem::temp_directory_path() / "clip-vocabulary-files-test";
+    std::filesystem::create_directories(folder);
+    std::ofstream(folder / "vocab.json") << files.vocab_json;
+    std::ofstream(folder / "merges.txt") << files.merges_txt;
+    const auto converted = find_tokenizer({folder.string()}, direct.vocab_size());
+    std::filesystem::remove_all(folder);
+    REQUIRE(converted.has_value());
+    for (const char* text :
+         {"a photo of a dog", "\"quoted\\\" caf\xc3\xa9", "the the 42 \xe4\xb8\xad"})
+        CHECK(converted->encode(text) == direct.encode(text));
+    CHECK(converted->end_id() == direct.end_id());
+}

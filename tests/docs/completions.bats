@@ -30,8 +30,9 @@ complete_line() {
     [ "$(complete_line clip-embed -r p)" = "photos " ]
     [ "$(complete_line clip-classify --scores l)" = "logit " ]
     [ "$(complete_line clip-classify --truth f)" = "folder " ]
-    [ "$(complete_line clip-model '')" = "check info pixels tokens " ]
+    [ "$(complete_line clip-model '')" = "average check convert info pixels tokens " ]
     [ "$(complete_line clip-model pixels --cr)" = "--crop " ]
+    [ "$(complete_line clip-model convert --layout '')" = "hf open_clip " ]
 }
 
 @test "completions: bash loads them by the command's name" {

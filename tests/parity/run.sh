@@ -7,8 +7,9 @@
 #
 # Needs the PyTorch oracle (ORACLE, by default ../shared/oracle/clip_oracle.py) and a python3 with
 # torch, numpy and Pillow (PYTHON, by default /usr/bin/python3); for texts also ftfy (FTFY_PYTHON, a
-# virtual environment with it, by default the same python3). FAISS_PYTHON is one with faiss, PG_BIN the
-# folder of a PostgreSQL's initdb; both have a default.
+# virtual environment with it, by default the same python3). FAISS_PYTHON is one with faiss,
+# LOADERS_PYTHON one with transformers and open_clip (converted.py says how to make it), PG_BIN the
+# folder of a PostgreSQL's initdb; all have a default.
 set -u
 build=$(CDPATH='' cd -- "$1" && pwd)
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
@@ -17,8 +18,9 @@ ORACLE=${ORACLE:-$root/../shared/oracle/clip_oracle.py}
 PYTHON=${PYTHON:-/usr/bin/python3}
 FTFY_PYTHON=${FTFY_PYTHON:-$PYTHON}
 FAISS_PYTHON=${FAISS_PYTHON:-$PYTHON}
+LOADERS_PYTHON=${LOADERS_PYTHON:-$PYTHON}
 CLIP_VOCAB=${CLIP_VOCAB:-$(dirname "$ORACLE")/../vocab/bpe_simple_vocab_16e6.txt.gz}
-export PATH ORACLE PYTHON FTFY_PYTHON FAISS_PYTHON CLIP_VOCAB
+export PATH ORACLE PYTHON FTFY_PYTHON FAISS_PYTHON LOADERS_PYTHON CLIP_VOCAB
 passed=0 failed=0 skipped=0
 
 # check NAME 'CONDITION' 'WHY NOT' COMMAND...
@@ -46,6 +48,8 @@ check() {
     has_faiss='"$FAISS_PYTHON" -c "import faiss, numpy"'
     has_postgresql='for tool in "${PG_BIN:-}"/initdb /usr/lib/postgresql/*/bin/initdb; do
         if [ -x "$tool" ]; then exit 0; fi; done; exit 1'
+    has_transformers='"$LOADERS_PYTHON" -c "import torch, transformers"'
+    has_open_clip='"$LOADERS_PYTHON" -c "import open_clip; assert int(open_clip.version.__version__.split(\".\")[0]) >= 3"'
     has_h5py='"$PYTHON" -c "import h5py"'
 }
 cd "$root/tests/parity" || exit 2
@@ -60,6 +64,10 @@ check pixels "$has_oracle && $has_torch" "no oracle at $ORACLE, or no Pillow in 
     "$PYTHON" pixels.py --oracle "$ORACLE" --command "$build/cmd/clip-model pixels --size 224"
 check tokens "$has_oracle && $has_ftfy" "no oracle at $ORACLE, or no ftfy and regex in $FTFY_PYTHON" \
     "$FTFY_PYTHON" tokens.py --oracle "$ORACLE" --command "$build/cmd/clip-model tokens --vocab $CLIP_VOCAB"
+check convert-transformers "$has_transformers" "no torch or no transformers in $LOADERS_PYTHON" \
+    "$LOADERS_PYTHON" converted.py transformers --golden "$root/tests/golden"
+check convert-open_clip "$has_open_clip" "no torch or no open_clip 3 in $LOADERS_PYTHON" \
+    "$LOADERS_PYTHON" converted.py open_clip --golden "$root/tests/golden"
 check broken-pictures "$has_h5py && $has_torch" "no h5py or no Pillow in $PYTHON" \
     "$PYTHON" broken_pictures.py --model "$root/tests/golden/micro-vit-hf"
 check draw "$has_pillow" "no Pillow or no numpy in $PYTHON" \
