@@ -77,15 +77,15 @@ Checkpoint open(const std::string& name, const CheckpointOutput& output,
                                             {.activation = parse_activation(output.activation)});
     for (const std::string& note : checkpoint.notes)
         reporter.warning("", note);
-    if (checkpoint.config.activation_assumed)
-        reporter.warning("", concat(output.folder, ": will say ",
-                                    activation_name(checkpoint.config.vision.activation),
-                                    " as if that were known (--activation decides)"));
     return checkpoint;
 }
 
 WrittenCheckpoint write(const ModelSource& source, WriteOptions options, TextFiles tokenizer,
                         const CheckpointOutput& output, Reporter& reporter) {
+    if (source.config.activation_assumed)
+        reporter.warning("", concat(output.folder, ": will say ",
+                                    activation_name(source.config.vision.activation),
+                                    " as if that were known (--activation decides)"));
     if (tokenizer.empty())
         reporter.warning("", concat(output.folder,
                                     ": gets no tokenizer, for none is beside the model, in "

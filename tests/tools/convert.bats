@@ -140,6 +140,33 @@ tidy() { [ -z "$(find . -name '.*.tmp')" ]; }
     tidy
 }
 
+@test "convert: kill -9 at each call that changes the disk leaves the old folder or the new one" {
+    command -v strace >/dev/null || skip "strace is not installed"
+    strace -o probe -e trace=none true 2>/dev/null || skip "strace may not trace here"
+    clip-model convert --quiet "$CLIP_GOLDEN/micro-rn-open_clip" -o dest
+    old=$(id dest) new=$(id "$CLIP_MODEL") seen_old=0 seen_new=0
+    for call in mkdir flock write:1 write:5 fsync:1 fsync:5 rename:1 rename:4 fsync:9 renameat2 \
+        unlink:1 unlink:2 rmdir; do
+        when=${call#*:}
+        [ "$when" != "$call" ] || when=1
+        local got=0
+        strace -o trace -e "trace=${call%:*}" -e "inject=${call%:*}:signal=KILL:when=$when" \
+            clip-model convert --quiet "$CLIP_MODEL" -o dest --overwrite || got=$?
+        [ $got -eq 137 ]
+        got=$(id dest)
+        case $got in
+        "$old") seen_old=$((seen_old + 1)) ;;
+        "$new") seen_new=$((seen_new + 1)) ;;
+        *) return 1 ;;
+        esac
+        clip-model check dest
+        # The next run finds its way, whatever was left.
+        clip-model convert --quiet "$CLIP_GOLDEN/micro-rn-open_clip" -o dest --overwrite
+        tidy
+    done
+    [ $seen_old -ge 8 ] && [ $seen_new -ge 3 ]
+}
+
 # A copy of the golden model under a name, with one number a NaN (00 7e as a half); the last one
 # would be logit_scale, with which no model opens.
 with_nan() {
