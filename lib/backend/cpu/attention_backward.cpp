@@ -5,12 +5,17 @@
 
 namespace clip::cpu {
 
+namespace {
+constexpr std::int64_t kSequencesPerThread = 4;
+} // namespace
+
 void attention_backward(Context& context, const AttentionBackwardArgs& args) {
     const KernelTable& kernels = context.kernels;
     const std::int64_t sequences = static_cast<std::int64_t>(args.q_offsets.size()) - 1;
     const std::int64_t width = args.head_width;
     const std::int64_t row = args.heads * width;
-    const auto one_head = [&](ThreadScratch& scratch, std::int64_t sequence, std::int64_t head) {
+    const auto task_of = [&](std::int64_t item) {
+        const std::int64_t sequence = item / args.heads, head = item % args.heads;
         const auto at = static_cast<std::size_t>(sequence);
         const std::int64_t query = args.q_offsets[at], key = args.k_offsets[at];
         const std::int64_t column = head * width;
@@ -35,6 +40,9 @@ void attention_backward(Context& context, const AttentionBackwardArgs& args) {
         task.grad_v = args.grad_v + key * args.grad_kv_stride + column;
         task.grad_q_stride = args.grad_q_stride;
         task.grad_kv_stride = args.grad_kv_stride;
+        return task;
+    };
+    const auto run = [&](ThreadScratch& scratch, AttentionBackwardTask& task) {
         if (task.queries == 0) { // keys that nobody asked
             for (std::int64_t i = 0; i < task.keys; ++i) {
                 std::fill_n(task.grad_k + i * args.grad_kv_stride, width, 0.0f);
@@ -47,12 +55,19 @@ void attention_backward(Context& context, const AttentionBackwardArgs& args) {
                            kernels.attention_backward_scratch(task.queries, task.keys, task.width));
         kernels.attention_backward(task);
     };
-    context.pool.parallel_for(static_cast<std::size_t>(sequences * args.heads), 1,
+    const std::int64_t count = sequences * args.heads;
+    context.pool.parallel_for(static_cast<std::size_t>(count), static_cast<std::size_t>(args.heads),
                               [&](std::size_t begin, std::size_t end) {
                                   ScratchPool::Lease scratch(context.scratch);
                                   for (auto item = static_cast<std::int64_t>(begin);
-                                       item < static_cast<std::int64_t>(end); ++item)
-                                      one_head(*scratch, item / args.heads, item % args.heads);
+                                       item < static_cast<std::int64_t>(end); ++item) {
+                                      AttentionBackwardTask task = task_of(item), next;
+                                      if (item + 1 < count) {
+                                          next = task_of(item + 1);
+                                          task.next = &next;
+                                      }
+                                      run(*scratch, task);
+                                  }
                               });
 }
 

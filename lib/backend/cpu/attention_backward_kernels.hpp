@@ -83,6 +83,24 @@ void weigh_row(float* scores, float* grads, float scale, float log_sum_exp, floa
     }
 }
 
+/// Asks for part `index` of `parts` of what a task will read and write.
+void fetch_part(const AttentionBackwardTask& task, std::int64_t index, std::int64_t parts) {
+    constexpr int kLine = 16; // floats
+    const auto rows = [&](const float* p, std::int64_t stride, std::int64_t count) {
+        for (std::int64_t r = count * index / parts; r < count * (index + 1) / parts; ++r)
+            for (int c = 0; c < task.width; c += kLine)
+                prefetch_far(p + r * stride + c);
+    };
+    rows(task.q, task.q_stride, task.queries);
+    rows(task.y, task.y_stride, task.queries);
+    rows(task.grad_y, task.y_stride, task.queries);
+    rows(task.grad_q, task.grad_q_stride, task.queries);
+    rows(task.k, task.kv_stride, task.keys);
+    rows(task.v, task.kv_stride, task.keys);
+    rows(task.grad_k, task.grad_kv_stride, task.keys);
+    rows(task.grad_v, task.grad_kv_stride, task.keys);
+}
+
 /// to (keys of the block, width) = a^T b: a (depth, kKeyBlock), b packed as values.
 void write_key_gradient(float* to, std::int64_t stride, int keys, const float* a, const float* b,
                         std::int64_t b_rows, std::int64_t depth, int width, float* result) {
@@ -126,6 +144,7 @@ void attention_backward(const AttentionBackwardTask& task) {
     for (std::int64_t i = 0; i < plan.rows * plan.columns; ++i)
         grad_q[i] = 0.0f;
 
+    const std::int64_t parts = round_up(task.keys, kKeyBlock) / kKeyBlock * (plan.rows / kMaxRows);
     for (std::int64_t key = 0; key < task.keys; key += kKeyBlock) {
         const std::int64_t left_keys = task.keys - key;
         const int count = left_keys < kKeyBlock ? static_cast<int>(left_keys) : kKeyBlock;
@@ -154,6 +173,8 @@ void attention_backward(const AttentionBackwardTask& task) {
         for (std::int64_t j = from; j < task.queries; j += kMaxRows) {
             const std::int64_t left = task.queries - j;
             const int tile_rows = left < kMaxRows ? static_cast<int>(left) : kMaxRows;
+            if (task.next != nullptr)
+                fetch_part(*task.next, (key / kKeyBlock * plan.rows + j) / kMaxRows, parts);
             for (int p = 0; p * kPanel < count; ++p) {
                 product.a = base + plan.packed_q + j * task.width;
                 product.b = base + plan.panel_k + p * panel;

@@ -111,6 +111,9 @@ struct AttentionBackwardTask {
     float *grad_q = nullptr, *grad_k = nullptr, *grad_v = nullptr;
     std::int64_t grad_q_stride = 0, grad_kv_stride = 0;
     float* scratch = nullptr; ///< attention_backward_scratch(queries, keys, width) elements
+    /// What will be worked on next, to be fetched meanwhile: heads are a few lines of each of many
+    /// rows, which no processor foresees. Null after the last.
+    const AttentionBackwardTask* next = nullptr;
 };
 
 struct KernelTable {
