@@ -50,6 +50,10 @@ void check_options(const ClassifyOptions& options) {
                                   {"--errors", options.errors},
                                   {"--save-classifier", options.save_classifier}};
     check_distinct_outputs(outputs);
+    std::vector<std::string> read = options.inputs;
+    for (const FileOption& input : inputs)
+        read.push_back(input.path);
+    check_outputs_are_not_inputs(outputs, read);
 }
 
 } // namespace clip::app

@@ -42,6 +42,10 @@ void FailureLog::add(const Input& input, const Error& error, std::uint64_t count
         line = "{\"input\":";
         io::append_json_string(line, io::path_to_utf8(input.name));
     }
+    if (!input.role.empty()) {
+        io::append_json_key(line, "role");
+        io::append_json_string(line, input.role);
+    }
     io::append_json_key(line, "position");
     line += concat(input.position);
     io::append_json_key(line, "code");

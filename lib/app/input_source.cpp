@@ -39,8 +39,12 @@ bool is_folder(const std::string& path) {
 }
 
 bool ends_in(std::string_view path, std::initializer_list<std::string_view> endings) {
-    return std::any_of(endings.begin(), endings.end(),
-                       [&](std::string_view ending) { return path.ends_with(ending); });
+    return std::any_of(endings.begin(), endings.end(), [&](std::string_view ending) {
+        return path.size() >= ending.size() &&
+               std::equal(ending.rbegin(), ending.rend(), path.rbegin(), [](char want, char got) {
+                   return want == (got >= 'A' && got <= 'Z' ? got + ('a' - 'A') : got);
+               });
+    });
 }
 
 bool is_blank(std::string_view line) {
@@ -142,7 +146,7 @@ void InputSource::open_operand(const std::string& operand, Input& input, bool& f
         if (options_.embeddings &&
             (piped_rows || ends_in(operand, {".h5", ".hdf5"}) || io::looks_like_hdf5(operand))) {
             rows_ = io::EmbeddingReader::open(operand);
-            next_row_ = 0;
+            next_row_ = singly_until_ = 0;
             block_items_.clear();
             return;
         }
@@ -152,7 +156,8 @@ void InputSource::open_operand(const std::string& operand, Input& input, bool& f
             list_kind_ = ListKind::json;
             return;
         }
-        if (options_.captions && ends_in(operand, {".txt"})) {
+        if ((options_.captions && ends_in(operand, {".txt"})) ||
+            (options_.lists_of_texts && (pipe >= 0 || !looks_like_picture(operand)))) {
             lines_.emplace(io::LineReader::open(operand, {.stop = options_.stop}));
             list_kind_ = ListKind::captions;
             return;
@@ -185,7 +190,7 @@ void InputSource::walk(const std::string& folder) {
 void InputSource::open_standard_input() {
     if (options_.embeddings && begins_with(STDIN_FILENO, "\x89HDF", options_.stop)) {
         rows_ = io::EmbeddingReader::open("-");
-        next_row_ = 0;
+        next_row_ = singly_until_ = 0;
         block_items_.clear();
         return;
     }
@@ -201,10 +206,10 @@ void InputSource::open_standard_input() {
 
 bool InputSource::next_line(Input& input) {
     const bool captions = list_kind_ == ListKind::captions;
-    const io::RecordOptions record_options{.json = list_kind_ == ListKind::json ||
-                                                   (!options_.null_separated && !captions),
-                                           .plain_is_text = options_.texts || captions,
-                                           .own_keys = options_.own_keys};
+    const io::RecordOptions record_options{
+        .json = list_kind_ == ListKind::json || (!options_.null_separated && !captions),
+        .plain_is_text = options_.texts || captions || options_.lists_of_texts,
+        .own_keys = options_.own_keys};
     const bool blanks_count = options_.texts && list_kind_ == ListKind::mixed;
     while (true) {
         std::string_view line;
@@ -271,7 +276,8 @@ bool InputSource::next_row(Input& input) {
     const auto dim = static_cast<std::size_t>(rows_->header().dim);
     auto within = static_cast<std::size_t>(next_row_ - block_start_);
     if (block_items_.empty() || within >= block_items_.size()) {
-        const std::int64_t count = std::min(kRowsAtOnce, rows_->rows() - next_row_);
+        const std::int64_t count =
+            next_row_ < singly_until_ ? 1 : std::min(kRowsAtOnce, rows_->rows() - next_row_);
         block_start_ = next_row_;
         within = 0;
         try {
@@ -279,8 +285,14 @@ bool InputSource::next_row(Input& input) {
             block_values_.resize(static_cast<std::size_t>(count) * dim);
             rows_->read_rows(block_start_, count, block_values_.data());
         } catch (const Error& error) {
+            if (error.code() == ErrorCode::bad_format && count > 1) {
+                block_items_.clear();
+                singly_until_ = block_start_ + count; // one row is bad: the others are not
+                return next_row(input);
+            }
             input = failed_input(rows_->name(), error);
-            next_row_ = rows_->rows(); // what follows cannot be trusted
+            // What follows a row that is cut off cannot be trusted.
+            next_row_ = error.code() == ErrorCode::bad_format ? next_row_ + 1 : rows_->rows();
             return true;
         }
     }

@@ -31,6 +31,9 @@ struct InputSourceOptions {
     /// Operands in .txt are lists of texts, one a line (LF or CRLF) as it stands; blank lines are
     /// passed over.
     bool captions = false;
+    /// Plain lines of standard input are texts, and operands that are neither pictures by their
+    /// names nor files of embeddings or JSON lines are lists of texts, too.
+    bool lists_of_texts = false;
     Shard shard;
     /// Keys that the command writes; carried members of these names are dropped.
     std::vector<std::string_view> own_keys;
@@ -40,6 +43,7 @@ struct InputSourceOptions {
 /// One picture, text or embedding.
 struct Input {
     std::uint64_t position = 0; ///< from 1, counted over all shards
+    std::string role;           ///< "query" where it is no ordinary input, for --errors
     std::string name;           ///< for messages: the path, the text's beginning, "list.jsonl:42"
     std::string item;           ///< a path's raw bytes, or a text in UTF-8
     bool has_item = true;       ///< false for an embedding without a name, and where reading failed
@@ -94,6 +98,7 @@ class InputSource {
     std::optional<io::EmbeddingReader> rows_;
     std::int64_t next_row_ = 0;
     std::int64_t block_start_ = 0;
+    std::int64_t singly_until_ = 0; ///< rows before this are read one by one
     std::vector<io::EmbeddingReader::Item> block_items_;
     std::vector<float> block_values_;
     std::vector<WalkedFile> walked_; // what the folder that was walked last holds, in order

@@ -66,4 +66,18 @@ void check_distinct_outputs(std::span<const FileOption> files) {
     }
 }
 
+void check_outputs_are_not_inputs(std::span<const FileOption> outputs,
+                                  std::span<const std::string> inputs) {
+    for (const FileOption& output : outputs) {
+        if (output.path.empty() || output.path == "-" || io::is_stream_target(output.path))
+            continue;
+        for (const std::string& input : inputs) {
+            std::error_code error; // where one is not there, they are not the same
+            if (fs::equivalent(output.path, input, error) && !error)
+                fail(ErrorCode::invalid_argument,
+                     concat("write ", output.path, ": ", output.option, " would replace an input"));
+        }
+    }
+}
+
 } // namespace clip::app

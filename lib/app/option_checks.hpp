@@ -22,6 +22,10 @@ void check_standard_input(std::span<const FileOption> files, std::span<const std
 /// both go to a stream such as /dev/null.
 void check_distinct_outputs(std::span<const FileOption> files);
 
+/// Errors: invalid_argument (an output that is a file which is read).
+void check_outputs_are_not_inputs(std::span<const FileOption> outputs,
+                                  std::span<const std::string> inputs);
+
 /// The ending of a file's name, with its dot, in lower case.
 std::string lower_extension(const std::string& path);
 

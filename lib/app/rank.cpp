@@ -31,8 +31,8 @@ struct Run {
 
     static std::vector<std::string_view> own_keys(const RankOptions& options) {
         if (options.duplicates)
-            return {"file", "row", "score"};
-        return {"query", "rank", "score"};
+            return {"input", "file", "row", "score"};
+        return {"query", "rank", "input", "score"};
     }
     bool stopped() const { return reporter.stop().load(); }
 
@@ -44,6 +44,7 @@ struct Run {
     FailureLog failures;
     InputVectors vectors;
     Candidates candidates;
+    std::uint64_t asked = 0; ///< queries, those that failed too
 };
 
 void write_sheet(const Run& run, ThreadPool& pool, const std::vector<SheetQuery>& queries) {
@@ -160,6 +161,8 @@ void write_hits(Run& run, const RankQueries& queries, const TopKSearch& search,
         for (const auto& [score, ordinal] :
              scored_hits(hits[q], scale, log_sums.empty() ? 0 : log_sums[q])) {
             const Candidate& candidate = candidates[place_of(ordinals, ordinal)];
+            if (candidate.failed)
+                continue;
             ++rank;
             (format == AnswerFormat::tsv ? append_hit_tsv : append_hit_json)(records, query, rank,
                                                                              candidate, score);
@@ -177,9 +180,16 @@ void write_hits(Run& run, const RankQueries& queries, const TopKSearch& search,
     write_sheet(run, run.machine.pool(), sheet);
 }
 
+/// Where every candidate failed there is no answer, and no output takes the place of an older one.
+void check_some_usable(const Run& run) {
+    if (run.candidates.unusable() > 0 && run.candidates.unusable() >= run.candidates.seen())
+        fail(ErrorCode::bad_format, "no candidate can be used");
+}
+
 void rank_queries(Run& run, AnswerFormat format, TextOutput& output) {
     run.candidates.check_files();
     const RankQueries queries = gather_queries(run.options, run.vectors, run.reporter);
+    run.asked = queries.asked;
     if (run.stopped())
         return;
     if (parse_rank_scores(run.options.scores) != RankScores::cosine && !run.space.logit_scale())
@@ -191,6 +201,7 @@ void rank_queries(Run& run, AnswerFormat format, TextOutput& output) {
                      .softmax_scale = scale.softmax_scale(),
                      .device = parse_device(run.options.model.device)});
     search(run, best);
+    check_some_usable(run);
     if (!run.stopped())
         write_hits(run, queries, best, scale, format, output);
 }
@@ -221,6 +232,7 @@ void group_duplicates(Run& run, AnswerFormat format, TextOutput& output) {
     if (run.stopped())
         return;
     run.candidates.report(bad);
+    check_some_usable(run);
     std::vector<std::uint64_t> ordinals;
     for (const auto& group : groups)
         for (const DuplicateMember& member : group)
@@ -234,6 +246,8 @@ void group_duplicates(Run& run, AnswerFormat format, TextOutput& output) {
         SheetQuery page{.name = concat("group ", g + 1), .hits = {}};
         for (const DuplicateMember& member : groups[g]) {
             const Candidate& candidate = candidates[place_of(ordinals, member.ordinal)];
+            if (candidate.failed)
+                continue;
             members.push_back({&candidate, static_cast<float>(member.cosine)});
             page.hits.push_back({.item = candidate.item,
                                  .is_text = candidate.is_text,
@@ -276,7 +290,7 @@ RankSummary rank(const RankOptions& options, const Environment& environment, Rep
                               .interrupted = run.stopped()};
     if (summary.failed > 0)
         reporter.note(
-            concat(summary.failed, " of ", summary.candidates + summary.failed, " inputs failed"));
+            concat(summary.failed, " of ", run.candidates.seen() + run.asked, " inputs failed"));
     return summary;
 }
 

@@ -66,64 +66,84 @@ io::EmbeddingReader& Candidates::open(Source& source,
 
 void Candidates::fail_file(Source& source, const Error& error) {
     source.failed = true;
+    ++unusable_;
     Input input;
-    input.position = positions_ + 1;
+    input.position = ++positions_;
     input.name = source.file == "-" ? "standard input" : source.file;
     input.has_item = false;
     failures_.add(input, error);
 }
 
-void Candidates::check_files() {
-    for (Source& source : sources_) {
-        if (source.file.empty())
-            continue;
-        try {
-            std::unique_ptr<io::EmbeddingReader> opened;
-            const io::EmbeddingReader& reader = open(source, opened);
-            space_.meet(reader.name(), reader.header());
-        } catch (const Error& error) {
-            if (error.code() == ErrorCode::version_mismatch)
-                throw;
-            fail_file(source, error);
-        }
-    }
-}
-
-void Candidates::report(std::span<const BadRows> bad) {
-    for (const BadRows& rows : bad) {
-        const Source* source = source_of(rows.first);
-        Input input;
-        input.has_item = false;
-        const std::uint64_t row = rows.first - source->first_ordinal.value();
-        if (source->file.empty()) {
-            const Candidate& known = kept_.at(rows.first);
-            input.item = known.item;
-            input.has_item = known.has_item;
-            input.is_text = known.is_text;
-            input.name = known.is_text ? quoted_beginning(known.item) : known.item;
-        } else {
-            input.name =
-                concat(source->file == "-" ? "standard input" : source->file, ": row ", row);
-            if (rows.count > 1)
-                input.name += concat(" to ", row + rows.count - 1);
-        }
-        input.position = rows.first + 1;
-        failures_.add(input, rows.error, rows.count);
-    }
-}
-
-void Candidates::visit_file(Source& source, const Visit& visit) {
-    std::unique_ptr<io::EmbeddingReader> opened;
+/// Null where the file cannot be used. Another model or layer ends the run.
+const io::EmbeddingReader* Candidates::open_checked(Source& source,
+                                                    std::unique_ptr<io::EmbeddingReader>& opened) {
     const io::EmbeddingReader* reader = nullptr;
     try {
         reader = &open(source, opened);
+    } catch (const Error& error) {
+        fail_file(source, error); // also a version of the format that this build does not know
+        return nullptr;
+    }
+    try {
         space_.meet(reader->name(), reader->header());
     } catch (const Error& error) {
         if (error.code() == ErrorCode::version_mismatch)
             throw;
         fail_file(source, error);
-        return;
+        return nullptr;
     }
+    return reader;
+}
+
+void Candidates::check_files() {
+    for (Source& source : sources_) {
+        std::unique_ptr<io::EmbeddingReader> opened;
+        if (!source.file.empty())
+            open_checked(source, opened);
+    }
+}
+
+void Candidates::fail_rows(const Source& source, std::uint64_t row, std::uint64_t count,
+                           const Error& error) {
+    const std::string file = source.file == "-" ? "standard input" : source.file;
+    Input input;
+    input.has_item = false;
+    input.position = *source.first_position + row;
+    input.name = concat(file, ": row ", row);
+    if (count > 1)
+        input.name += concat(" to ", row + count - 1);
+    // The file's own reader names it, too.
+    std::string_view reason = error.what();
+    if (reason.starts_with(file + ": "))
+        reason.remove_prefix(file.size() + 2);
+    failures_.add(input, Error(error.code(), std::string(reason)), count);
+}
+
+void Candidates::report(std::span<const BadRows> bad) {
+    for (const BadRows& rows : bad) {
+        const Source* source = source_of(rows.first);
+        unusable_ += rows.count;
+        if (!source->file.empty()) {
+            fail_rows(*source, rows.first - *source->first_ordinal, rows.count, rows.error);
+            continue;
+        }
+        const Candidate& known = kept_.at(rows.first);
+        Input input;
+        input.item = known.item;
+        input.has_item = known.has_item;
+        input.is_text = known.is_text;
+        input.name = known.name;
+        input.position = rows.first + 1;
+        failures_.add(input, rows.error);
+    }
+}
+
+void Candidates::visit_file(Source& source, const Visit& visit) {
+    std::unique_ptr<io::EmbeddingReader> opened;
+    const io::EmbeddingReader* reader = open_checked(source, opened);
+    if (reader == nullptr)
+        return;
+    source.first_position = positions_ + 1;
     source.first_ordinal = next_ordinal_;
     const FileRows rows(*reader);
     std::vector<BadRows> bad;
@@ -138,7 +158,8 @@ void Candidates::keep(Input& input, std::uint64_t ordinal) {
     kept_.insert_or_assign(ordinal, Candidate{.item = std::move(input.item),
                                               .has_item = input.has_item,
                                               .is_text = input.is_text,
-                                              .extra = std::move(input.extra)});
+                                              .extra = std::move(input.extra),
+                                              .name = std::move(input.name)});
 }
 
 void Candidates::stream(Source& source,
@@ -177,13 +198,17 @@ void Candidates::for_each(const Visit& visit) {
         }
         std::vector<float> values;
         stream(source, [&](std::vector<Input>& batch) {
+            unusable_ += batch.size();
             vectors_.gather(batch, values);
+            unusable_ -= batch.size();
             if (batch.empty())
                 return;
             const MemoryRows rows(values, space_.dim());
             std::vector<BadRows> bad;
             std::vector<std::uint64_t> taken;
             visit({.rows = rows, .first_ordinal = next_ordinal_, .inputs = batch}, bad, taken);
+            for (const BadRows& one : bad)
+                unusable_ += one.count;
             for (const BadRows& one : bad)
                 for (std::uint64_t i = one.first; i < one.first + one.count; ++i)
                     failures_.add(batch[static_cast<std::size_t>(i - next_ordinal_)], one.error);
@@ -206,7 +231,9 @@ std::vector<std::unique_ptr<RowSet>> Candidates::open_all() {
             std::vector<float>& all = in_memory_.emplace_back();
             std::vector<float> values;
             stream(source, [&](std::vector<Input>& batch) {
+                unusable_ += batch.size();
                 vectors_.gather(batch, values);
+                unusable_ -= batch.size();
                 all.insert(all.end(), values.begin(), values.end());
                 for (Input& input : batch)
                     keep(input, next_ordinal_++);
@@ -216,15 +243,9 @@ std::vector<std::unique_ptr<RowSet>> Candidates::open_all() {
             continue;
         }
         std::unique_ptr<io::EmbeddingReader> opened;
-        try {
-            const io::EmbeddingReader& reader = open(source, opened);
-            space_.meet(reader.name(), reader.header());
-        } catch (const Error& error) {
-            if (error.code() == ErrorCode::version_mismatch)
-                throw;
-            fail_file(source, error);
+        if (open_checked(source, opened) == nullptr)
             continue;
-        }
+        source.first_position = positions_ + 1;
         if (opened)
             source.open = std::move(opened);
         source.first_ordinal = next_ordinal_;
@@ -270,18 +291,34 @@ std::vector<Candidate> Candidates::look_up(std::span<const std::uint64_t> ordina
         for (; i < ordinals.size() && ordinals[i] < end; ++i)
             rows.push_back(static_cast<std::int64_t>(ordinals[i] - first));
         std::unique_ptr<io::EmbeddingReader> opened;
-        std::vector<io::EmbeddingReader::Item> items = open(*source, opened).read_items_at(rows);
-        for (std::size_t r = 0; r < rows.size(); ++r) {
-            io::EmbeddingReader::Item& item = items[r];
-            std::string extra = carried(item);
-            out.push_back({.item = std::move(item.item),
-                           .is_text = item.is_text,
-                           .extra = std::move(extra),
-                           .file = source->file,
-                           .row = rows[r]});
+        const io::EmbeddingReader& reader = open(*source, opened);
+        std::vector<io::EmbeddingReader::Item> items;
+        try {
+            items = reader.read_items_at(rows);
+        } catch (const Error&) {
+            items.clear(); // one of them is broken: the others can be read one by one
         }
+        for (std::size_t r = 0; r < rows.size(); ++r)
+            try {
+                out.push_back(candidate_of(*source, rows[r],
+                                           items.empty() ? reader.read_items(rows[r], 1).front()
+                                                         : std::move(items[r])));
+            } catch (const Error& error) {
+                fail_rows(*source, static_cast<std::uint64_t>(rows[r]), 1, error);
+                out.push_back({.file = source->file, .row = rows[r], .failed = true});
+            }
     }
     return out;
+}
+
+Candidate Candidates::candidate_of(const Source& source, std::int64_t row,
+                                   io::EmbeddingReader::Item item) const {
+    std::string extra = carried(item);
+    return {.item = std::move(item.item),
+            .is_text = item.is_text,
+            .extra = std::move(extra),
+            .file = source.file,
+            .row = row};
 }
 
 void Candidates::keep_only(std::span<const std::uint64_t> ordinals) {

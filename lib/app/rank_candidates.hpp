@@ -29,6 +29,8 @@ struct Candidate {
     std::string extra;     ///< carried members
     std::string file;      ///< the embedding file that it is a row of, else empty
     std::int64_t row = -1; ///< of that file, from 0
+    std::string name;      ///< where there is no item: "list.jsonl:42"
+    bool failed = false;   ///< what the file says of it cannot be read
 };
 
 /// Candidates that are gone through together.
@@ -64,8 +66,9 @@ class Candidates {
     /// Names rows that `find_duplicates` could not use.
     void report(std::span<const BadRows> bad);
 
-    /// What is known of candidates, for ascending ordinals. Embedding files are opened again.
-    /// Errors: those of EmbeddingReader; io_failure (a file was changed meanwhile).
+    /// What is known of candidates, for ascending ordinals. Embedding files are opened again. Rows
+    /// whose items cannot be read go to the failure log.
+    /// Errors: io_failure (a file was changed meanwhile), and those of opening it.
     std::vector<Candidate> look_up(std::span<const std::uint64_t> ordinals);
 
     /// Carried members of an embedding file's row, less keys of an earlier command that this one
@@ -77,7 +80,10 @@ class Candidates {
     /// How many candidates look_up() could be asked for, of those that are in no file.
     std::size_t kept() const { return kept_.size(); }
 
-    /// Candidates so far.
+    /// Candidates that came, and how many of them cannot be compared.
+    std::uint64_t seen() const { return positions_; }
+    std::uint64_t unusable() const { return unusable_; }
+    /// Those that have an ordinal.
     std::uint64_t count() const { return next_ordinal_; }
     /// How many there are, where that can be known.
     std::optional<std::uint64_t> total() const;
@@ -89,13 +95,20 @@ class Candidates {
         std::vector<std::string> operands; ///< where `file` is empty
         std::int64_t rows = -1;            ///< of a file that was looked at
         bool failed = false;
-        std::optional<std::uint64_t> first_ordinal;
+        std::optional<std::uint64_t> first_ordinal, first_position;
         std::unique_ptr<io::EmbeddingReader> open; ///< where it cannot be opened again
     };
 
     bool is_embedding_file(const std::string& operand) const;
     io::EmbeddingReader& open(Source& source, std::unique_ptr<io::EmbeddingReader>& opened);
+    const io::EmbeddingReader* open_checked(Source& source,
+                                            std::unique_ptr<io::EmbeddingReader>& opened);
     void fail_file(Source& source, const Error& error);
+    /// Names a row of an embedding file, or `count` of them.
+    void fail_rows(const Source& source, std::uint64_t row, std::uint64_t count,
+                   const Error& error);
+    Candidate candidate_of(const Source& source, std::int64_t row,
+                           io::EmbeddingReader::Item item) const;
     void visit_file(Source& source, const Visit& visit);
     void stream(Source& source, const std::function<void(std::vector<Input>& batch)>& visit);
     void keep(Input& input, std::uint64_t ordinal);
@@ -108,7 +121,7 @@ class Candidates {
     FailureLog& failures_;
     Reporter& reporter_;
     std::vector<Source> sources_;
-    std::uint64_t next_ordinal_ = 0, positions_ = 0;
+    std::uint64_t next_ordinal_ = 0, positions_ = 0, unusable_ = 0;
     std::unordered_map<std::uint64_t, Candidate> kept_;
     std::vector<std::vector<float>> in_memory_; ///< of open_all()
 };

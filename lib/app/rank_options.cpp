@@ -34,7 +34,8 @@ WeightedTerm parse_weighted_term(std::string_view text) {
         return {1, std::string(text)}; // "news: a dog"
     if (error != std::errc{} || !std::isfinite(out.weight) || out.weight <= 0)
         fail(ErrorCode::invalid_argument,
-             concat("read query '", text, "': the weight must be a number above 0"));
+             concat("read query '", text,
+                    "': the weight must be a number above 0 (--minus subtracts)"));
     out.item = text.substr(colon + 1);
     if (out.item.empty())
         fail(ErrorCode::invalid_argument,
@@ -84,6 +85,11 @@ void check_rank_options(const RankOptions& options) {
          options.export_faiss.empty() ? "" : io::faiss_items_path(options.export_faiss)},
         {"--export-pgvector", options.export_pgvector}};
     check_distinct_outputs(outputs);
+    std::vector<std::string> read = options.texts ? std::vector<std::string>{} : options.inputs;
+    for (const auto* list :
+         {&options.query_images, &options.query_files, &options.plus_images, &options.minus_images})
+        read.insert(read.end(), list->begin(), list->end());
+    check_outputs_are_not_inputs(outputs, read);
     if (exports && !options.output.empty())
         fail(ErrorCode::invalid_argument,
              "an export goes to the file that its option names: --output has nothing to write");

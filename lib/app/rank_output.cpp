@@ -16,6 +16,9 @@ void append_item(std::string& out, const Candidate& candidate) {
         out += candidate.is_text ? ",\"text\":" : ",\"path\":";
         io::append_json_string(out, candidate.is_text ? candidate.item
                                                       : io::path_to_utf8(candidate.item));
+    } else {
+        out += ",\"input\":";
+        io::append_json_string(out, io::path_to_utf8(candidate.name));
     }
     if (!candidate.extra.empty()) {
         out += ',';
@@ -40,7 +43,7 @@ void append_hit_tsv(std::string& out, const RankQuery& query, std::int64_t rank,
                     const Candidate& candidate, float score) {
     append_tsv_field(out, query.name);
     out += concat('\t', rank, '\t');
-    append_tsv_field(out, candidate.item);
+    append_tsv_field(out, candidate.has_item ? candidate.item : candidate.name);
     out += '\t';
     io::append_json_float(out, score);
     out += '\n';
@@ -70,7 +73,8 @@ void append_group_json(std::string& out, std::uint64_t group,
 void append_group_tsv(std::string& out, std::uint64_t group, std::span<const GroupMember> members) {
     for (const GroupMember& member : members) {
         out += concat(group, '\t');
-        append_tsv_field(out, member.candidate->item);
+        append_tsv_field(out, member.candidate->has_item ? member.candidate->item
+                                                         : member.candidate->name);
         out += '\t';
         io::append_json_float(out, member.score);
         out += '\n';

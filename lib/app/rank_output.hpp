@@ -12,7 +12,7 @@
 namespace clip::app {
 
 /// `{"query":"a dog","rank":1,"path":"a.jpg",<carried>,"score":0.31}` and a newline. A candidate
-/// without a name has neither path nor text.
+/// without a name has the key input, such as "list.jsonl:42", in place of path or text.
 void append_hit_json(std::string& out, const RankQuery& query, std::int64_t rank,
                      const Candidate& candidate, float score);
 /// query<TAB>rank<TAB>item<TAB>score.

@@ -29,10 +29,12 @@ Input picture_input(const std::string& path) {
     return input;
 }
 
-/// Adds to the positions, which count queries from 1.
+/// Positions count queries from 1, apart from candidates.
 void number(std::vector<Input>& inputs, std::uint64_t& position) {
-    for (Input& input : inputs)
+    for (Input& input : inputs) {
         input.position = ++position;
+        input.role = "query";
+    }
 }
 
 /// What --plus and --minus add up to, and how that is written after a query's name.
@@ -110,8 +112,12 @@ RankQueries gather_queries(const RankOptions& options, InputVectors& vectors, Re
         InputSource source({.operands = options.query_files,
                             .embeddings = true,
                             .captions = true,
+                            .lists_of_texts = true,
                             .stop = &reporter.stop()});
-        for_each_batch(source, kQueriesAtOnce, reporter.stop(), take);
+        for_each_batch(source, kQueriesAtOnce, reporter.stop(), [&](std::vector<Input>& inputs) {
+            number(inputs, position);
+            take(inputs);
+        });
     }
     const bool has_queries =
         !options.queries.empty() || !options.query_images.empty() || !options.query_files.empty();
@@ -126,6 +132,7 @@ RankQueries gather_queries(const RankOptions& options, InputVectors& vectors, Re
             query.is_path = false;
         }
     }
+    out.asked = position;
     if (out.queries.empty())
         fail(ErrorCode::bad_format, "no query can be used");
     const std::size_t width = all.size() / out.queries.size();

@@ -20,6 +20,7 @@ struct RankQuery {
 struct RankQueries {
     std::vector<RankQuery> queries;
     SearchQueries vectors;
+    std::uint64_t asked = 0; ///< how many there were, terms and those that failed too
 };
 
 /// Encodes -q, -i and the rows of --queries, in this order, and adds the terms of --plus and

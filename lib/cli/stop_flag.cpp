@@ -40,6 +40,8 @@ void install_signal_handlers() {
     for (int signal : {SIGINT, SIGTERM, SIGHUP})
         install(signal, on_stop, 0);
     install(SIGPIPE, on_closed_pipe, SA_RESTART);
+    // A limit on the size of files then is an error of write(), which is reported as such.
+    ::signal(SIGXFSZ, SIG_IGN);
 }
 
 const std::atomic<bool>& stop_flag() {

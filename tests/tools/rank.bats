@@ -300,3 +300,108 @@ PY
     expect_status 2 clip-rank -q 'a disc' --sheet sheet.txt -r pictures
     grep -q 'sheet.txt' err
 }
+
+@test "rank: outputs never replace what is read" {
+    library
+    cp photos.h5 keep.h5
+    cp photos.jsonl keep.jsonl
+    cp pictures/disc/red.png keep.png
+    refused() {
+        expect_status 2 "$@"
+        grep -q 'would replace an input' err
+    }
+    refused clip-rank --export-faiss keep.h5 keep.h5
+    refused clip-rank --export-pgvector keep.h5 ./keep.h5
+    refused clip-rank -q x --errors keep.h5 keep.h5
+    refused clip-rank -q x -o keep.jsonl keep.jsonl
+    refused clip-rank -q x -o /dev/null --sheet keep.png keep.png
+    refused clip-rank -i keep.png -o /dev/null --sheet keep.png photos.h5
+    refused clip-classify -l a,b -o keep.jsonl keep.jsonl
+    cmp keep.h5 photos.h5
+    cmp keep.jsonl photos.jsonl
+    cmp keep.png pictures/disc/red.png
+}
+
+@test "rank: where every candidate fails, the old output stays" {
+    library
+    echo old >hits.jsonl
+    expect_status 2 clip-rank -q x -o hits.jsonl nofile.png
+    grep -q 'nofile.png: ' err
+    grep -q 'no candidate can be used' err
+    [ "$(cat hits.jsonl)" = old ]
+    expect_status 2 clip-rank --duplicates -o hits.jsonl missing.h5
+    [ "$(cat hits.jsonl)" = old ]
+    expect_status 1 clip-rank -q x -o hits.jsonl nofile.png photos.h5
+    [ "$(wc -l <hits.jsonl)" -eq 4 ]
+    grep -q '1 of 6 inputs failed' err
+}
+
+@test "rank: what is wrong with one row of a file costs that row" {
+    library
+    python=/usr/bin/python3
+    $python -c 'import h5py' 2>/dev/null || skip "python3-h5py is not installed"
+    $python - <<'PY'
+import shutil, h5py, numpy as np
+def damaged(name, change):
+    shutil.copy("photos.h5", name)
+    with h5py.File(name, "r+") as f:
+        change(f)
+def extra(f):
+    f.create_dataset("extra", data=["{}", "{bad", "{}", "{}"], dtype=h5py.string_dtype("utf-8"))
+def kind(f):
+    f["kind"][1] = 7
+def latin(f):
+    f["item"][1] = b"caf\xe9"
+def version(f):
+    f.attrs["version"] = np.int32(2)
+def nan(f):
+    f["embedding"][1, 0] = np.nan
+for change in extra, kind, latin, version, nan:
+    damaged(change.__name__ + ".h5", change)
+PY
+    for name in extra kind latin nan; do
+        expect_status 1 clip-rank -q dog -k 0 photos.h5 $name.h5
+        [ "$(wc -l <out)" -eq 7 ]
+        jq -s -e 'map(.rank) == [range(1; 8)]' out
+        grep -q "clip-rank: $name.h5: row 1" err
+        grep -q '1 of 9 inputs failed' err
+    done
+    expect_status 1 clip-rank -q dog -k 0 photos.h5 version.h5
+    [ "$(wc -l <out)" -eq 4 ]
+    # As queries, too.
+    expect_status 1 clip-rank --queries nan.h5 -k 1 --errors errors.jsonl photos.h5
+    [ "$(wc -l <out)" -eq 3 ]
+    jq -e '.role == "query" and .position == 2' errors.jsonl
+}
+
+@test "rank: queries are texts, from lists and pipes of any name" {
+    library
+    clip-rank -q 'a dog' -q 'a cat' -k 1 photos.h5 >want
+    printf 'a dog\na cat\n' >list
+    clip-rank --queries list -k 1 photos.h5 | cmp - want
+    cp list LIST.TXT
+    clip-rank --queries LIST.TXT -k 1 photos.h5 | cmp - want
+    clip-rank --queries - -k 1 photos.h5 <list | cmp - want
+    clip-rank --queries <(cat list) -k 1 photos.h5 | cmp - want
+    clip-rank -i pictures/disc/red.png -k 1 photos.h5 >want
+    clip-rank --queries pictures/disc/red.png -k 1 photos.h5 | cmp - want
+}
+
+@test "rank: candidates without a name say where they came from" {
+    library
+    jq -c 'del(.path)' photos.jsonl >nameless.jsonl
+    expect_status 0 clip-rank -q dog -k 1 nameless.jsonl
+    jq -e '.input | test("^nameless.jsonl:[0-9]$")' out
+    expect_status 0 clip-rank -q dog -k 1 -f tsv nameless.jsonl
+    [[ $(cut -f 3 out) == nameless.jsonl:* ]]
+}
+
+@test "rank: a limit on the size of files is an error like any other" {
+    library
+    for number in $(seq 400); do echo "c $number"; done >captions.txt
+    status=0
+    bash -c 'ulimit -f 8; clip-rank -q x -k 0 -o hits.jsonl captions.txt' 2>err || status=$?
+    [ $status -eq 2 ]
+    grep -qi 'too large' err
+    [ "$(ls -A | grep -c tmp)" -eq 0 ]
+}
