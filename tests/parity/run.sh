@@ -50,6 +50,7 @@ check() {
         if [ -x "$tool" ]; then exit 0; fi; done; exit 1'
     has_transformers='"$LOADERS_PYTHON" -c "import torch, transformers"'
     has_open_clip='"$LOADERS_PYTHON" -c "import open_clip; assert int(open_clip.version.__version__.split(\".\")[0]) >= 3"'
+    has_sklearn='"$PYTHON" -c "import scipy, sklearn"'
     has_h5py='"$PYTHON" -c "import h5py"'
 }
 cd "$root/tests/parity" || exit 2
@@ -74,6 +75,7 @@ check draw "$has_pillow" "no Pillow or no numpy in $PYTHON" \
     "$PYTHON" draw.py "$build/tests/clip_draw_driver" "$root"/tests/golden/pixels/rgb*.jpg \
     "$root"/tests/golden/pixels/*.png "$root"/tests/golden/pixels/turned-*.jpg
 check search "$has_h5py" "no h5py in $PYTHON" "$PYTHON" search.py
+check eval "$has_h5py && $has_sklearn" "no h5py or no scikit-learn in $PYTHON" "$PYTHON" eval.py
 check hdf5 "$has_h5py" "no h5py in $PYTHON" "$PYTHON" hdf5.py "$build"
 check faiss "$has_h5py && $has_faiss" "no h5py in $PYTHON, or no faiss in $FAISS_PYTHON" \
     "$PYTHON" search_engines.py faiss
