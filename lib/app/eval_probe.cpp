@@ -263,8 +263,10 @@ EvalSummary eval_probe(const EvalProbeOptions& options, Reporter& reporter) {
     for (const std::size_t count : shots)
         results.push_back(run_shots(fitter, data, parts, options, count, reporter));
     if (fitter.unconverged() > 0)
-        reporter.warning("", concat(fitter.unconverged(), " fits did not converge within ",
-                                    options.max_iterations, " iterations (converged: false)"));
+        reporter.warning("",
+                         concat(fitter.unconverged(), fitter.unconverged() == 1 ? " fit" : " fits",
+                                " did not converge within ", options.max_iterations,
+                                " iterations (converged: false)"));
     if (!tested)
         reporter.note("there is no --test: measured on the rows that lambda was chosen on, which "
                       "flatters");
@@ -274,7 +276,7 @@ EvalSummary eval_probe(const EvalProbeOptions& options, Reporter& reporter) {
     add_files(report, "train", options.files.train);
     add_files(report, "val", options.files.validation);
     add_files(report, "test", options.files.test);
-    report.text("model", data.model);
+    add_model(report, data.model);
     if (data.layer.empty())
         report.null("layer");
     else

@@ -54,6 +54,13 @@ void add_classes(JsonObject& out, const Evaluation& evaluation,
     out.raw("classes", json_list(objects));
 }
 
+void add_model(JsonObject& out, const std::string& model) {
+    if (model.empty())
+        out.null("model");
+    else
+        out.text("model", model);
+}
+
 void add_inputs(JsonObject& out, std::span<const std::string> operands) {
     if (operands.size() > kMostInputsNamed) {
         out.null("inputs");

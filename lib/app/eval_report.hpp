@@ -45,6 +45,9 @@ void add_interval(JsonObject& out, std::string_view key, const Interval& interva
 void add_classes(JsonObject& out, const Evaluation& evaluation,
                  std::span<const std::string> labels);
 
+/// Adds "model"; null where it is empty, because nothing said it.
+void add_model(JsonObject& out, const std::string& model);
+
 /// Adds "inputs": the operands as they were given, or null where they are more than anybody reads.
 void add_inputs(JsonObject& out, std::span<const std::string> operands);
 

@@ -137,7 +137,8 @@ EvalSummary eval_retrieval(const EvalRetrievalOptions& options, const Environmen
         report.texts("inputs", {});
     else
         add_inputs(report, options.inputs);
-    report.text("model", vectors.model).count("n", pairs.size()).count("failed", failures.count());
+    add_model(report, vectors.model);
+    report.count("n", pairs.size()).count("failed", failures.count());
     report.number("confidence", options.eval.confidence).text("interval_method", "clopper-pearson");
     add_direction(report, "image_to_text", ranks.pictures, captions.size() / dim,
                   options.eval.confidence);

@@ -141,3 +141,27 @@ labelled_pictures() {
     expect_status 2 clip-eval zeroshot -l dog,cat -r t
     expect_status 2 clip-eval
 }
+
+@test "eval zeroshot: Ctrl-C writes out what was measured so far" {
+    labelled_pictures
+    expect_status 0 clip-classify -l dog,cat --save-classifier c.h5 -r t
+    clip-embed -r t >t.jsonl
+    echo old >r.json
+    mkfifo input
+    # Background jobs of a shell without job control ignore SIGINT; env gives it back.
+    env --default-signal=INT clip-eval zeroshot --classifier c.h5 --truth folder -o r.json - \
+        <input >out 2>err 3>&- &
+    local pid=$! tries=0
+    exec 7>input
+    head -n 5 t.jsonl >&7
+    echo broken >&7 # once it is named, those before it are measured
+    until grep -q broken err || [ $((tries += 1)) -gt 100 ]; do sleep 0.05; done
+    kill -INT $pid
+    local status=0
+    wait $pid || status=$?
+    exec 7>&-
+    [ $status -eq 130 ]
+    grep -q 'so far is in r.json.part' err
+    jq -e '.n == 5 and .interrupted == true' r.json.part
+    [ "$(cat r.json)" = old ]
+}
