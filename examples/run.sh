@@ -15,6 +15,7 @@ PATH=$(CDPATH='' cd -- "$build" && pwd)/cmd:$PATH
 cd "$root"
 
 pictures=${PICTURES:-data/photographs}
+mkdir -p data
 if [ ! -d "$pictures" ]; then
     mkdir -p data/packages "$pictures"
     for package in puzzle-jigsaw palapeli-data; do
