@@ -48,7 +48,7 @@ fi
 # Shows a command, then runs it.
 show() {
     printf '\n$ %s\n' "$*"
-    eval "$*"
+    eval "$*" || [ $? -eq 1 ] # some pictures of a folder may be broken: they were named
 }
 clip_model_info="clip-model info \$CLIP_MODEL"
 show "$clip_model_info"
