@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// Memory for the activations of a training step: taken in order, given back in the reverse order,
+// all of it used again in the next step.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "tensor/tensor.hpp"
+
+namespace clip {
+
+/// A stack of tensors. The first step asks the system for blocks as it needs them; when everything
+/// has been given back the blocks become one of the size that was needed, so that later steps of
+/// the same size allocate nothing. Used by one thread.
+class Arena {
+  public:
+    /// A height of the stack.
+    struct Mark {
+        std::size_t block = 0, used = 0;
+        std::int64_t total = 0;
+    };
+
+    /// A float32 tensor of undefined content, aligned to 64 bytes; valid until the stack is rewound
+    /// to a mark from before. Errors: out_of_memory.
+    MutView take(const Shape& shape);
+
+    Mark mark() const { return {block_, used_, total_}; }
+    /// Gives back everything taken after `mark`. Marks are rewound to in the reverse order.
+    void rewind(const Mark& mark);
+
+    /// Bytes that are taken now, and the most there were since the last reset_peak().
+    std::int64_t bytes() const { return total_; }
+    std::int64_t peak_bytes() const { return peak_; }
+    void reset_peak() { peak_ = total_; }
+
+  private:
+    std::vector<HostBuffer> blocks_;
+    std::size_t block_ = 0; ///< the block that is taken from
+    std::size_t used_ = 0;  ///< bytes of it
+    std::int64_t total_ = 0, peak_ = 0;
+};
+
+} // namespace clip

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// A stack of residual attention blocks that is trained.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "trainer/trained_block.hpp"
+
+namespace clip::trainer {
+
+/// Blocks one after the other; where `pooled_last`, the last one gives pooled rows only.
+class TrainedTransformer {
+  public:
+    /// What the backward pass needs, in the context's arena.
+    struct Saved {
+        std::vector<TrainedBlock::Saved> blocks;
+    };
+
+    /// Parameters below `name` ("visual.transformer.resblocks.") and the number of a block.
+    TrainedTransformer(const TowerContext& context, const std::string& name, std::int64_t layers,
+                       const BlockSettings& settings, bool pooled_last);
+
+    void refresh();
+    /// x (R, D) -> y (N, D) of pooled rows, or (R, D). x must live until backward().
+    void forward(MutView x, MutView y, const Sequences& sequences, Saved& saved, bool keep);
+    /// grad_y, whose content is lost -> grad_x (R, D) written.
+    void backward(MutView grad_y, MutView grad_x, const Sequences& sequences, Saved& saved);
+
+  private:
+    const TowerContext& context_;
+    std::vector<TrainedBlock> blocks_;
+};
+
+} // namespace clip::trainer

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+// One training run, from its first or its last finished step to the end.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/thread_pool.hpp"
+#include "communicator/communicator.hpp"
+#include "data/tokenizer.hpp"
+#include "model/config.hpp"
+#include "train/batch_loader.hpp"
+#include "train/pair_source.hpp"
+#include "trainer/learner.hpp"
+#include "trainer/run_folder.hpp"
+
+namespace clip::trainer {
+
+/// What changes the weights that come out. Defaults are the paper's (Tables 18 to 20); those of
+/// beta2 and eps depend on the picture tower, see default_recipe().
+struct Recipe {
+    std::uint32_t epochs = 32;
+    std::uint64_t batch_size = 32768; ///< of all ranks and slices
+    double learning_rate = 5e-4;
+    std::uint64_t warmup = 2000; ///< steps; no more than a fifth of the run where it is short
+    double weight_decay = 0.2;
+    double beta1 = 0.9, beta2 = 0.98, eps = 1e-6;
+    double grad_clip = 0; ///< largest norm of the gradient; 0: none
+    std::uint64_t seed = 0;
+    ObjectiveSettings objective;
+    bool lock_image = false;
+    std::size_t slices = 1; ///< --accumulate
+    std::uint64_t shuffle_buffer = 10000;
+    bool fast_jpeg = true;
+    /// A running mean of the weights is kept beside them and is what RUN/model gets: this much of
+    /// the old one stays at each step (Polyak & Juditsky 1992); 0: none.
+    double average = 0;
+};
+
+/// The paper's values for `config`, and a batch and a number of epochs for small data.
+Recipe default_recipe(const ModelConfig& config);
+
+/// What does not change the weights.
+struct RunSettings {
+    bool frugal = false;             ///< --checkpoint-activations
+    std::uint64_t save_every = 0;    ///< steps between states; 0: at the end of each epoch
+    std::uint64_t keep = 1;          ///< models kept of earlier epochs, the newest included
+    std::size_t loader_threads = 1;
+    std::size_t ahead = 2;
+    std::uint64_t validate_every = 1; ///< epochs
+    std::uint64_t stop_after = 0;     ///< ends, with a state, after so many steps of the run; 0: never
+};
+
+/// One step, as RUN/log.jsonl has it.
+struct StepRecord {
+    std::uint64_t step = 0; ///< from 1
+    std::uint32_t epoch = 0;
+    double loss = 0, learning_rate = 0, logit_scale = 0, grad_norm = 0;
+    double samples_per_second = 0, seconds = 0, waited = 0; ///< of this step
+    std::uint64_t samples = 0;   ///< seen since the run began
+    std::uint64_t skipped = 0;   ///< pairs that could not be used, of this rank, so far
+    std::uint64_t truncated = 0; ///< captions that were too long, of this rank, so far
+};
+
+/// What validation found after an epoch.
+struct ValidationRecord {
+    std::uint64_t step = 0, samples = 0;
+    std::uint32_t epoch = 0;
+    double loss = 0;
+    std::uint64_t pairs = 0;
+    /// Zero-shot over the distinct captions of the data: how many pictures' best caption is their
+    /// own. Empty where there are too many captions for the objective.
+    std::optional<double> accuracy;
+    std::uint64_t classes = 0;
+};
+
+struct RunResult {
+    std::uint64_t steps = 0; ///< finished, earlier sessions' included
+    bool interrupted = false;
+    train::LoaderStats stats;
+    std::string model_id;
+};
+
+/// What a run works with; all must outlive it.
+struct RunInputs {
+    const ModelConfig& config;
+    const train::PairSource& pairs;
+    const train::PairSource* validation = nullptr;
+    const Tokenizer& tokenizer;
+    train::SampleOptions sample; ///< picture options; seed and context are set here
+    Communicator& ranks;
+    Backend& backend;
+    RunFolder* folder = nullptr; ///< of rank 0; others have none
+    /// Begins with these weights instead of random ones (--init). May be empty.
+    std::function<void(std::string_view weight, std::int64_t first, std::int64_t count, float* out)>
+        init;
+    std::function<void(const train::Skip&)> on_skip;
+    std::function<void(const StepRecord&)> on_step;
+    std::function<void(const ValidationRecord&)> on_validation;
+    const std::atomic<bool>* stop = nullptr;
+};
+
+/// Trains. Where `folder` has a state the run goes on after its last step, to the same weights, bit
+/// for bit, as a run that was never interrupted on this machine with as many ranks.
+///
+/// Errors: invalid_argument, bad_format (data; a loss or gradient that is not a number: nothing is
+/// saved of that step, the last state stays), version_mismatch (a state of another recipe),
+/// io_failure (writing), those of a thread of the loader.
+RunResult train(const Recipe& recipe, const RunSettings& settings, const RunInputs& inputs);
+
+/// Memory and steps of a run, without running it: what --dry-run prints.
+struct TrainingPlan {
+    std::uint64_t parameters = 0, trained = 0;
+    std::uint64_t steps_per_epoch = 0, steps = 0;
+    std::uint64_t weight_bytes = 0, gradient_bytes = 0, optimizer_bytes = 0;
+    std::uint64_t packed_bytes = 0;     ///< weights as kernels want them
+    std::uint64_t activation_bytes = 0; ///< at the peak of a step
+    std::uint64_t input_bytes = 0;      ///< batches that are made ahead
+    std::uint64_t total() const {
+        return weight_bytes + gradient_bytes + optimizer_bytes + packed_bytes + activation_bytes +
+               input_bytes;
+    }
+};
+
+} // namespace clip::trainer
