@@ -12,9 +12,9 @@ constexpr std::size_t kLeastBlock = std::size_t{1} << 20;
 } // namespace
 
 MutView Arena::take(const Shape& shape) {
-    const std::size_t bytes = (static_cast<std::size_t>(shape.numel()) * sizeof(float) +
-                               HostBuffer::kAlignment - 1) /
-                              HostBuffer::kAlignment * HostBuffer::kAlignment;
+    const std::size_t bytes =
+        (static_cast<std::size_t>(shape.numel()) * sizeof(float) + HostBuffer::kAlignment - 1) /
+        HostBuffer::kAlignment * HostBuffer::kAlignment;
     while (block_ < blocks_.size() && blocks_[block_].size() - used_ < bytes) {
         ++block_; // too small for this one: its rest stays unused until the stack is rewound
         used_ = 0;

@@ -33,8 +33,8 @@ struct ObjectiveSettings {
     Objective objective = Objective::contrastive;
     /// contrastive: this much of a row's weight goes to all columns alike (Szegedy et al. 2016).
     float label_smoothing = 0.0F;
-    /// contrastive, siglip: rows of a batch with equal captions belong to each other, too; otherwise
-    /// each is a wrong answer for the other, as in the paper.
+    /// contrastive, siglip: rows of a batch with equal captions belong to each other, too;
+    /// otherwise each is a wrong answer for the other, as in the paper.
     bool equal_captions_match = false;
 };
 
@@ -48,7 +48,7 @@ struct LearnerParts {
 
 /// A rank's rows of one batch.
 struct LearnerBatch {
-    ConstView pictures; ///< (N, 3, S, S)
+    ConstView pictures;                   ///< (N, 3, S, S)
     std::span<const TokenizedText> texts; ///< N
     std::uint64_t global_rows = 0;        ///< of all ranks
     std::uint64_t first_row = 0;          ///< of this rank's among them
@@ -66,10 +66,11 @@ class Learner {
     /// `slices` parts, one after the other, with the gradients of the whole (up to rounding, and up
     /// to batch norm, whose statistics are those of a slice).
     virtual double learn(const LearnerBatch& batch, std::size_t slices) = 0;
-    /// The mean loss of a batch, without gradients, with the weights as inference uses them.
+    /// The mean loss of a batch that this rank has alone, without gradients, with the weights as
+    /// inference uses them. Not collective.
     virtual double evaluate(const LearnerBatch& batch) = 0;
     /// Zero-shot: how well each picture fits each of some captions; larger is better.
-    /// scores (N, C) written. Weights as inference uses them.
+    /// scores (N, C) written. Weights as inference uses them. Not collective.
     virtual void score(ConstView pictures, std::span<const TokenizedText> captions,
                        MutView scores) = 0;
     /// Bounds what the optimiser must not leave: to be called after each of its steps.
@@ -79,6 +80,12 @@ class Learner {
 /// The tensors that an objective trains beside the model's.
 std::vector<ExtraParameter> extra_parameters(const ModelConfig& config,
                                              const ObjectiveSettings& settings);
+
+/// Gives them their first values.
+void initialize_extra(Parameters& parameters, const ModelConfig& config,
+                      const ObjectiveSettings& settings, std::uint64_t seed);
+/// Prefixes of the model's weights that an objective leaves as they are.
+std::vector<std::string> locked_by_objective(Objective objective);
 
 /// Errors: invalid_argument (settings that do not go together).
 std::unique_ptr<Learner> make_learner(const LearnerParts& parts);

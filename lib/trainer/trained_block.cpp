@@ -31,7 +31,8 @@ TrainedBlock::TrainedBlock(const TowerContext& context, const std::string& name,
       ln_1_(context, name + "ln_1", settings.layer_norm_eps),
       ln_2_(context, name + "ln_2", settings.layer_norm_eps),
       qkv_(context, name + "attn.in_proj_weight", name + "attn.in_proj_bias",
-           pooled_rows ? width_of(context, name) : 0, pooled_rows ? 2 * width_of(context, name) : 0),
+           pooled_rows ? width_of(context, name) : 0,
+           pooled_rows ? 2 * width_of(context, name) : 0),
       query_(context, name + "attn.in_proj_weight", name + "attn.in_proj_bias", 0,
              width_of(context, name)),
       out_(context, name + "attn.out_proj.weight", name + "attn.out_proj.bias"),
@@ -86,14 +87,12 @@ void TrainedBlock::compute(MutView y, const Sequences& sequences, Saved& saved) 
     MutView residual = saved.x;
     if (pooled_rows_) {
         saved.normed_rows = arena.take(Shape{results, width});
-        ops::gather_rows(
-            context_.backend,
-            {.x = saved.normed_1, .rows = sequences.pooled, .y = saved.normed_rows});
+        ops::gather_rows(context_.backend,
+                         {.x = saved.normed_1, .rows = sequences.pooled, .y = saved.normed_rows});
         saved.query = arena.take(Shape{results, width});
         query_.forward({.x = saved.normed_rows, .y = saved.query});
         residual = arena.take(Shape{results, width});
-        ops::gather_rows(context_.backend,
-                         {.x = saved.x, .rows = sequences.pooled, .y = residual});
+        ops::gather_rows(context_.backend, {.x = saved.x, .rows = sequences.pooled, .y = residual});
     }
     saved.mixed = arena.take(Shape{results, width});
     saved.log_sum_exp = arena.take(Shape{results, settings_.heads});
@@ -172,8 +171,8 @@ void TrainedBlock::backward(MutView grad_y, MutView grad_x, const Sequences& seq
 
     // Gradients take turns in few buffers, which stay in the caches.
     const MutView grad_narrow = arena.take(Shape{rows, width});
-    const MutView grad_wide = arena.take(
-        Shape{std::max(results * fc_.out_features(), rows * qkv_.out_features())});
+    const MutView grad_wide =
+        arena.take(Shape{std::max(results * fc_.out_features(), rows * qkv_.out_features())});
     const auto shaped = [](MutView view, std::int64_t r, std::int64_t columns) {
         view.shape = Shape{r, columns};
         return view;

@@ -28,10 +28,10 @@ class TrainedBlock {
     struct Saved {
         MutView x; ///< (R, D) the block's input
         MutView mean_1, rstd_1, normed_1, qkv, log_sum_exp, mixed;
-        MutView normed_rows, query;        ///< (N, D) of pooled rows
-        MutView mid;                       ///< (Q, D) after the attention; Q is R, or N
-        MutView mean_2, rstd_2, normed_2;  ///< (Q), (Q), (Q, D)
-        MutView pre_activation, hidden;    ///< (Q, M)
+        MutView normed_rows, query;       ///< (N, D) of pooled rows
+        MutView mid;                      ///< (Q, D) after the attention; Q is R, or N
+        MutView mean_2, rstd_2, normed_2; ///< (Q), (Q), (Q, D)
+        MutView pre_activation, hidden;   ///< (Q, M)
     };
 
     /// Parameters below `name` ("visual.transformer.resblocks.0.") as in AttentionBlock.

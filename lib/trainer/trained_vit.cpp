@@ -59,8 +59,7 @@ void TrainedVit::refresh() {
 }
 
 std::int64_t TrainedVit::pictures_of_part() const {
-    return std::max<std::int64_t>(
-        1, (context_.frugal ? kRowsOfFrugalPart : kRowsOfPart) / tokens_);
+    return std::max<std::int64_t>(1, (context_.frugal ? kRowsOfFrugalPart : kRowsOfPart) / tokens_);
 }
 
 Sequences TrainedVit::sequences(std::int64_t pictures) {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -46,13 +47,13 @@ Recipe default_recipe(const ModelConfig& config);
 
 /// What does not change the weights.
 struct RunSettings {
-    bool frugal = false;             ///< --checkpoint-activations
-    std::uint64_t save_every = 0;    ///< steps between states; 0: at the end of each epoch
-    std::uint64_t keep = 1;          ///< models kept of earlier epochs, the newest included
+    bool frugal = false;          ///< --checkpoint-activations
+    std::uint64_t save_every = 0; ///< steps between states; 0: at the end of each epoch
+    std::uint64_t keep = 1;       ///< models kept of earlier epochs, the newest included
     std::size_t loader_threads = 1;
     std::size_t ahead = 2;
     std::uint64_t validate_every = 1; ///< epochs
-    std::uint64_t stop_after = 0;     ///< ends, with a state, after so many steps of the run; 0: never
+    std::uint64_t stop_after = 0; ///< ends, with a state, after so many steps of the run; 0: never
 };
 
 /// One step, as RUN/log.jsonl has it.
@@ -61,7 +62,7 @@ struct StepRecord {
     std::uint32_t epoch = 0;
     double loss = 0, learning_rate = 0, logit_scale = 0, grad_norm = 0;
     double samples_per_second = 0, seconds = 0, waited = 0; ///< of this step
-    std::uint64_t samples = 0;   ///< seen since the run began
+    std::uint64_t samples = 0;                              ///< seen since the run began
     std::uint64_t skipped = 0;   ///< pairs that could not be used, of this rank, so far
     std::uint64_t truncated = 0; ///< captions that were too long, of this rank, so far
 };
@@ -81,8 +82,8 @@ struct ValidationRecord {
 struct RunResult {
     std::uint64_t steps = 0; ///< finished, earlier sessions' included
     bool interrupted = false;
-    train::LoaderStats stats;
-    std::string model_id;
+    train::LoaderStats stats; ///< of this rank since it was started
+    std::string model_id;     ///< of RUN/model; empty where none was written
 };
 
 /// What a run works with; all must outlive it.
@@ -94,7 +95,11 @@ struct RunInputs {
     train::SampleOptions sample; ///< picture options; seed and context are set here
     Communicator& ranks;
     Backend& backend;
-    RunFolder* folder = nullptr; ///< of rank 0; others have none
+    /// Of every rank; ranks other than 0 read a state, and write nothing. null: nothing is written.
+    RunFolder* folder = nullptr;
+    /// What else decides the weights, for RunState::settings: the data, the tokenizer.
+    std::map<std::string, std::string> settings;
+    TextFiles beside; ///< the tokenizer's files, for RUN/model
     /// Begins with these weights instead of random ones (--init). May be empty.
     std::function<void(std::string_view weight, std::int64_t first, std::int64_t count, float* out)>
         init;
@@ -111,6 +116,9 @@ struct RunInputs {
 /// saved of that step, the last state stays), version_mismatch (a state of another recipe),
 /// io_failure (writing), those of a thread of the loader.
 RunResult train(const Recipe& recipe, const RunSettings& settings, const RunInputs& inputs);
+
+/// What of `recipe` decides the weights, by the names of clip-train's options.
+std::map<std::string, std::string> recipe_settings(const Recipe& recipe);
 
 /// Memory and steps of a run, without running it: what --dry-run prints.
 struct TrainingPlan {

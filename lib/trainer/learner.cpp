@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#include "trainer/learner.hpp"
+
+#include <array>
+#include <cmath>
+
+#include "base/concat.hpp"
+#include "base/error.hpp"
+#include "trainer/contrastive_learner.hpp"
+
+namespace clip::trainer {
+
+namespace {
+
+constexpr std::array<std::string_view, 4> kNames = {"contrastive", "bag-of-words", "caption",
+                                                    "siglip"};
+
+} // namespace
+
+std::string_view objective_name(Objective objective) {
+    return kNames[static_cast<std::size_t>(objective)];
+}
+
+Objective parse_objective(std::string_view name) {
+    for (std::size_t i = 0; i < kNames.size(); ++i)
+        if (kNames[i] == name)
+            return static_cast<Objective>(i);
+    fail(ErrorCode::invalid_argument,
+         concat("choose the objective: no such one (got ", name,
+                ", want contrastive, bag-of-words, caption or siglip)"));
+}
+
+std::vector<ExtraParameter> extra_parameters(const ModelConfig&,
+                                             const ObjectiveSettings& settings) {
+    switch (settings.objective) {
+    case Objective::siglip:
+        return {{.name = "logit_bias", .shape = Shape{}}};
+    default:
+        return {};
+    }
+}
+
+void initialize_extra(Parameters& parameters, const ModelConfig&, const ObjectiveSettings& settings,
+                      std::uint64_t) {
+    if (settings.objective == Objective::siglip) {
+        // Zhai et al. 2023, section 3.2: nearly all pairs are none, and the loss begins there.
+        *parameters.weight("logit_bias").f32() = -10.0F;
+        *parameters.weight("logit_scale").f32() = std::log(10.0F);
+    }
+}
+
+std::vector<std::string> locked_by_objective(Objective) {
+    return {};
+}
+
+std::unique_ptr<Learner> make_learner(const LearnerParts& parts) {
+    const ObjectiveSettings& settings = parts.settings;
+    if (settings.label_smoothing < 0 || settings.label_smoothing >= 1)
+        fail(ErrorCode::invalid_argument,
+             concat("smooth labels: out of range (got ", settings.label_smoothing,
+                    ", want 0 or more and less than 1)"));
+    if (settings.label_smoothing > 0 && settings.objective != Objective::contrastive)
+        fail(ErrorCode::invalid_argument, "smooth labels: only the contrastive objective has any");
+    return std::make_unique<ContrastiveLearner>(parts);
+}
+
+} // namespace clip::trainer

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: MIT
+#include "trainer/training_run.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <cmath>
+
+#include "base/concat.hpp"
+#include "base/error.hpp"
+#include "model/weights.hpp"
+#include "ops/adamw.hpp"
+#include "trainer/initialize.hpp"
+#include "trainer/schedule.hpp"
+#include "trainer/validation.hpp"
+
+namespace clip::trainer {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) {
+    return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+/// The shortest spelling that reads back as the same number.
+std::string text_of(double value) {
+    std::array<char, 32> buffer{};
+    const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
+    return {buffer.data(), end};
+}
+
+std::vector<std::string> locked_prefixes(const Recipe& recipe) {
+    std::vector<std::string> locked = locked_by_objective(recipe.objective.objective);
+    if (recipe.lock_image)
+        locked.emplace_back("visual.");
+    return locked;
+}
+
+train::LoaderOptions loader_options(const Recipe& recipe, const RunSettings& settings,
+                                    const RunInputs& inputs, const RunState& state) {
+    train::LoaderOptions options;
+    options.sample = inputs.sample;
+    options.sample.seed = recipe.seed;
+    options.sample.training = true;
+    options.sample.fast_jpeg = recipe.fast_jpeg;
+    options.sample.context_length = static_cast<std::size_t>(inputs.config.text.context_length);
+    options.sample.preprocess.size = static_cast<int>(inputs.config.vision.image_size);
+    options.sample.preprocess.mean = inputs.config.mean;
+    options.sample.preprocess.std = inputs.config.std;
+    options.batch_size = recipe.batch_size;
+    options.rank = static_cast<std::size_t>(inputs.ranks.rank());
+    options.ranks = static_cast<std::size_t>(inputs.ranks.size());
+    options.shuffle_buffer = recipe.shuffle_buffer;
+    options.threads = settings.loader_threads;
+    options.ahead = settings.ahead;
+    options.epoch = state.epoch;
+    options.batch = state.batch;
+    options.end_epoch = recipe.epochs;
+    options.on_skip = inputs.on_skip;
+    return options;
+}
+
+/// Everything of one call of train().
+class Run {
+  public:
+    Run(const Recipe& recipe, const RunSettings& settings, const RunInputs& inputs)
+        : recipe_(recipe), settings_(settings), inputs_(inputs),
+          parameters_(inputs.config, extra_parameters(inputs.config, recipe.objective),
+                      locked_prefixes(recipe)),
+          context_{inputs.backend, parameters_, arena_, settings.frugal} {
+        begin_state();
+        learner_ = make_learner({context_, inputs.config, inputs.ranks, recipe.objective});
+        loader_.emplace(inputs.pairs, inputs.tokenizer,
+                        loader_options(recipe, settings, inputs, state_));
+        total_ = loader_->batches_per_epoch() * recipe.epochs;
+    }
+
+    RunResult run() {
+        const std::uint64_t first = state_.step;
+        train::Batch batch;
+        bool stopped = false;
+        double waited = 0;
+        while (!stopped) {
+            const auto begin = Clock::now();
+            if (!loader_->next(batch))
+                break;
+            StepRecord record = step(batch);
+            record.seconds = seconds_since(begin);
+            record.samples_per_second = static_cast<double>(recipe_.batch_size) / record.seconds;
+            const train::LoaderStats& stats = loader_->stats();
+            record.waited = stats.waited - waited;
+            waited = stats.waited;
+            record.skipped = stats.all_skipped();
+            record.truncated = stats.truncated;
+            if (inputs_.on_step)
+                inputs_.on_step(record);
+            const bool ends = state_.step - first == settings_.stop_after && first < state_.step;
+            stopped = inputs_.ranks.any(ends || (inputs_.stop != nullptr && *inputs_.stop));
+            after_step(batch.last_of_epoch, stopped);
+        }
+        if (first == total_)
+            write_model(); // the state of a finished run whose model may have been lost
+        return {.steps = state_.step,
+                .interrupted = state_.step < total_,
+                .stats = loader_->stats(),
+                .model_id = model_id_};
+    }
+
+  private:
+    bool writes() const { return inputs_.folder != nullptr && inputs_.ranks.rank() == 0; }
+
+    void begin_state() {
+        state_.settings = inputs_.settings;
+        state_.settings.merge(recipe_settings(recipe_));
+        if (recipe_.average > 0)
+            average_.resize(parameters_.weights().size());
+        if (inputs_.folder != nullptr && inputs_.folder->has_state()) {
+            state_ = inputs_.folder->load(parameters_, average_, state_.settings);
+            return;
+        }
+        initialize_model(parameters_, inputs_.config, recipe_.seed);
+        initialize_extra(parameters_, inputs_.config, recipe_.objective, recipe_.seed);
+        if (inputs_.init)
+            for (const WeightSpec& spec : weight_specs(inputs_.config))
+                inputs_.init(spec.name, 0, spec.shape.numel(), parameters_.weight(spec.name).f32());
+        std::ranges::copy(parameters_.weights().first(average_.size()), average_.begin());
+    }
+
+    LearnerBatch learner_batch(const train::Batch& batch) const {
+        const std::int64_t n = std::ssize(batch.texts), side = inputs_.config.vision.image_size;
+        const auto ranks = static_cast<std::uint64_t>(inputs_.ranks.size());
+        return {.pictures = {batch.pixels.data(), Shape{n, 3, side, side}, DType::f32, Device{}},
+                .texts = batch.texts,
+                .global_rows = recipe_.batch_size,
+                .first_row =
+                    recipe_.batch_size * static_cast<std::uint64_t>(inputs_.ranks.rank()) / ranks};
+    }
+
+    /// Forward, backward, and the change of the weights.
+    StepRecord step(const train::Batch& batch) {
+        const std::uint64_t number = state_.step + 1;
+        StepRecord record{.step = number, .epoch = batch.epoch};
+        parameters_.zero_grads();
+        record.loss = learner_->learn(learner_batch(batch), recipe_.slices);
+        check_finite("loss", record.loss, number);
+        inputs_.ranks.all_reduce_sum(parameters_.grads());
+        record.grad_norm = ops::grad_norm(inputs_.backend, parameters_.for_adamw());
+        check_finite("norm of the gradient", record.grad_norm, number);
+        record.learning_rate = learning_rate_at(recipe_.learning_rate, number,
+                                                warmup_of(recipe_.warmup, total_), total_);
+        const bool clips = recipe_.grad_clip > 0 && record.grad_norm > recipe_.grad_clip;
+        ops::adamw(
+            inputs_.backend,
+            {.parameters = parameters_.for_adamw(),
+             .learning_rate = record.learning_rate,
+             .beta1 = recipe_.beta1,
+             .beta2 = recipe_.beta2,
+             .eps = recipe_.eps,
+             .weight_decay = recipe_.weight_decay,
+             .grad_scale =
+                 clips ? static_cast<float>(recipe_.grad_clip / (record.grad_norm + 1e-6)) : 1.0F,
+             .step = static_cast<std::int64_t>(number)});
+        learner_->clip_parameters();
+        learner_->refresh();
+        average_weights(number);
+
+        state_.step = number;
+        state_.samples += recipe_.batch_size;
+        state_.epoch = batch.last_of_epoch ? batch.epoch + 1 : batch.epoch;
+        state_.batch = batch.last_of_epoch ? 0 : batch.number + 1;
+        record.samples = state_.samples;
+        record.logit_scale =
+            std::exp(static_cast<double>(*std::as_const(parameters_).weight("logit_scale").f32()));
+        return record;
+    }
+
+    void check_finite(const char* what, double value, std::uint64_t step) const {
+        if (std::isfinite(value))
+            return;
+        fail(ErrorCode::bad_format,
+             concat("train: the ", what, " is not a number in step ", step,
+                    "; nothing of it was saved (a smaller --lr or --grad-clip 1 may help)"));
+    }
+
+    void average_weights(std::uint64_t step) {
+        if (average_.empty())
+            return;
+        // The first steps are not remembered for long: weights are far from what they become.
+        const double wanted = recipe_.average;
+        const auto keep = static_cast<float>(
+            std::min(wanted, static_cast<double>(step) / (static_cast<double>(step) + 9.0)));
+        const std::span<const float> now = parameters_.weights();
+        inputs_.backend.pool().parallel_for(
+            average_.size(), 65536, [&](std::size_t begin, std::size_t end) {
+                for (std::size_t i = begin; i < end; ++i)
+                    average_[i] += (1.0F - keep) * (now[i] - average_[i]);
+            });
+    }
+
+    /// The weights that a model is made of.
+    std::span<const float> model_weights() const {
+        return average_.empty() ? parameters_.weights() : std::span<const float>(average_);
+    }
+
+    void after_step(bool epoch_ended, bool stopping) {
+        const bool last = state_.step == total_;
+        const bool saves = epoch_ended || stopping || last ||
+                           (settings_.save_every > 0 && state_.step % settings_.save_every == 0);
+        if (saves && writes())
+            inputs_.folder->save(state_, parameters_, average_);
+        if (epoch_ended && inputs_.validation != nullptr &&
+            (state_.epoch % std::max<std::uint64_t>(1, settings_.validate_every) == 0 || last))
+            validate();
+        if (epoch_ended)
+            write_model();
+    }
+
+    void write_model() {
+        if (writes())
+            model_id_ = inputs_.folder->write_model(inputs_.config, parameters_, model_weights(),
+                                                    inputs_.beside, state_.step, settings_.keep);
+    }
+
+    void validate() {
+        if (inputs_.ranks.rank() != 0)
+            return;
+        swap_average();
+        ValidationRecord record =
+            trainer::validate(*learner_, *inputs_.validation, inputs_.tokenizer,
+                              loader_options(recipe_, settings_, inputs_, {}));
+        swap_average();
+        record.step = state_.step;
+        record.samples = state_.samples;
+        record.epoch = state_.epoch - 1;
+        if (inputs_.on_validation)
+            inputs_.on_validation(record);
+    }
+
+    void swap_average() {
+        if (average_.empty())
+            return;
+        std::ranges::swap_ranges(average_, parameters_.weights());
+        learner_->refresh();
+    }
+
+    const Recipe& recipe_;
+    const RunSettings& settings_;
+    const RunInputs& inputs_;
+    Arena arena_;
+    Parameters parameters_;
+    TowerContext context_;
+    RunState state_;
+    std::vector<float> average_; ///< laid out as the weights; empty where none is kept
+    std::unique_ptr<Learner> learner_;
+    std::optional<train::BatchLoader> loader_;
+    std::uint64_t total_ = 0;
+    std::string model_id_;
+};
+
+} // namespace
+
+Recipe default_recipe(const ModelConfig& config) {
+    Recipe recipe;
+    if (!config.vision.vit) {
+        recipe.beta2 = 0.999;
+        recipe.eps = 1e-8;
+    }
+    return recipe;
+}
+
+std::map<std::string, std::string> recipe_settings(const Recipe& recipe) {
+    const ObjectiveSettings& objective = recipe.objective;
+    return {{"epochs", concat(recipe.epochs)},
+            {"batch-size", concat(recipe.batch_size)},
+            {"lr", text_of(recipe.learning_rate)},
+            {"warmup", concat(recipe.warmup)},
+            {"weight-decay", text_of(recipe.weight_decay)},
+            {"beta1", text_of(recipe.beta1)},
+            {"beta2", text_of(recipe.beta2)},
+            {"eps", text_of(recipe.eps)},
+            {"grad-clip", text_of(recipe.grad_clip)},
+            {"seed", concat(recipe.seed)},
+            {"objective", std::string(objective_name(objective.objective))},
+            {"label-smoothing", text_of(objective.label_smoothing)},
+            {"equal-captions", objective.equal_captions_match ? "together" : "apart"},
+            {"lock-image", recipe.lock_image ? "yes" : "no"},
+            {"accumulate", concat(recipe.slices)},
+            {"shuffle-buffer", concat(recipe.shuffle_buffer)},
+            {"average", text_of(recipe.average)}};
+}
+
+RunResult train(const Recipe& recipe, const RunSettings& settings, const RunInputs& inputs) {
+    return Run(recipe, settings, inputs).run();
+}
+
+} // namespace clip::trainer
