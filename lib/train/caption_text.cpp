@@ -18,7 +18,12 @@ std::string_view without_mark(std::string_view content) {
     return content.starts_with(kByteOrderMark) ? content.substr(kByteOrderMark.size()) : content;
 }
 
-/// A string, an array of strings, or null.
+} // namespace
+
+bool is_blank(std::string_view text) {
+    return text.find_first_not_of(kSpace) == std::string_view::npos;
+}
+
 std::vector<std::string> read_captions(io::JsonScanner& scan) {
     std::vector<std::string> out;
     const auto read_one = [&] {
@@ -38,12 +43,6 @@ std::vector<std::string> read_captions(io::JsonScanner& scan) {
     }
     std::erase_if(out, is_blank);
     return out;
-}
-
-} // namespace
-
-bool is_blank(std::string_view text) {
-    return text.find_first_not_of(kSpace) == std::string_view::npos;
 }
 
 std::vector<std::string> captions_of_text(std::string_view content) {

@@ -7,8 +7,7 @@
 #include <string_view>
 
 #include "base/concat.hpp"
-#include "io/input_record.hpp"
-#include "train/caption_text.hpp"
+#include "train/json_pair.hpp"
 #include "train/list_file.hpp"
 #include "train/pair_kinds.hpp"
 
@@ -164,28 +163,23 @@ class JsonLinePairs : public PairSource {
         return concat(file_.path(), ": record ", index + 1);
     }
     void read(std::uint64_t index, PairRecord& out) const override {
-        const std::string line = file_.read(index);
-        out.path = file_.resolve(item(index, line, false));
+        JsonPair pair = parse(index);
+        out.path = file_.resolve(pair.path);
         out.name = out.path;
         out.bytes.clear();
-        out.captions.assign(1, item(index, line, true));
+        out.captions = std::move(pair.captions);
     }
     void read_captions(std::uint64_t index, std::vector<std::string>& out) const override {
-        out.assign(1, item(index, file_.read(index), true));
+        out = std::move(parse(index).captions);
     }
 
   private:
-    std::string item(std::uint64_t index, std::string_view line, bool text) const {
-        line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
-        if (!line.starts_with('{'))
-            fail(ErrorCode::bad_format, concat(describe(index), ": not a JSON object"));
-        auto record = io::parse_record(line, {.plain_is_text = text});
-        if (!record)
-            fail(record.error().code(), concat(describe(index), ": ", record.error().what()));
-        if (!record.value().has_item || record.value().item_is_text != text)
-            fail(ErrorCode::bad_format,
-                 concat(describe(index), ": no \"", text ? "text" : "path", "\""));
-        return std::move(record.value().item);
+    JsonPair parse(std::uint64_t index) const {
+        try {
+            return parse_json_pair(file_.read(index));
+        } catch (const Error& error) {
+            fail(error.code(), concat(describe(index), ": ", error.what()));
+        }
     }
 
     ListFile file_;

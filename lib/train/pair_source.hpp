@@ -58,7 +58,7 @@ struct PairSourceOptions {
 /// - `.csv` (commas, quoted as in RFC 4180) and `.tsv` (tabs, no quoting): a row a pair. The header
 ///   names the columns: path, filepath, file_path, file, filename, file_name, image, image_path,
 ///   img, picture; text, caption, captions, title, description, sentence; in any case.
-/// - `.jsonl`, `.ndjson`: objects with `path` and `text`.
+/// - `.jsonl`, `.ndjson`: objects with `path` and `text`, a string or an array of some.
 /// - a folder: pictures (by their names) with a .txt of the same stem beside them; every line of it
 ///   that is not blank is a caption.
 /// - `.tar`: WebDataset shards. Neighbours with the same name up to the first dot are a pair: a

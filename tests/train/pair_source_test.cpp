@@ -143,6 +143,45 @@ TEST_CASE("pairs: JSON lines") {
     CHECK(lines[6].starts_with("! /a.jsonl: record 7: "));
 }
 
+TEST_CASE("pairs: JSON lines with several captions") {
+    const OneFile file("a.jsonl", R"({"text":["one"," ","a \"1\""],"path":"1.jpg"})"
+                                  "\n"
+                                  R"({"path":"2.jpg","text":[]})"
+                                  "\n"
+                                  R"({"path":"3.jpg","text":["  "]})"
+                                  "\n"
+                                  R"({"path":"4.jpg","text":["a",4]})"
+                                  "\n"
+                                  R"({"path":"5.jpg","text":["a"],"text":"b"})"
+                                  "\n"
+                                  R"({"path":"","text":["a"]})"
+                                  "\n"
+                                  R"({"path":"7.jpg","text":["a"]} 7)"
+                                  "\n"
+                                  R"({"path":"8.jpg","text":["a","b")"
+                                  "\n"
+                                  "{\"path\":\"9\\u0000.jpg\",\"text\":\"a\"}\n"
+                                  "{\"path\":\"10.jpg\",\"text\":\"\xff\"}\n"
+                                  R"({"path":"11.jpg","text":""})");
+    const Lines lines = file.lines();
+    REQUIRE(lines.size() == 11);
+    CHECK(lines[0] == "/1.jpg: one|a \"1\"");
+    CHECK(lines[1] == "! /a.jsonl: record 2: no \"text\"");
+    CHECK(lines[2] == "! /a.jsonl: record 3: no \"text\"");
+    CHECK(lines[3].find("a caption must be a string") != std::string::npos);
+    CHECK(lines[4] == "! /a.jsonl: record 5: the key \"text\" is there twice");
+    CHECK(lines[5] == "! /a.jsonl: record 6: no \"path\"");
+    CHECK(lines[6].find("text after the object") != std::string::npos);
+    CHECK(lines[7].starts_with("! /a.jsonl: record 8: "));
+    CHECK(lines[8] == "! /a.jsonl: record 9: the path holds a NUL character");
+    CHECK(lines[9].find("not UTF-8 at column 26") != std::string::npos);
+    CHECK(lines[10] == "/11.jpg: "); // a lone caption that is blank is told when it is used
+    Lines captions;
+    file.opened.pairs->read_captions(0, captions);
+    CHECK(captions == Lines{"one", "a \"1\""});
+    CHECK(code_of([&] { file.opened.pairs->read_captions(7, captions); }) == ErrorCode::truncated);
+}
+
 TEST_CASE("pairs: a list that changes under us") {
     const OneFile file("a.tsv", "path\ttext\n1\tone\n2\ttwo\n");
     write_file(file.folder / "a.tsv", "path\ttext\n");
