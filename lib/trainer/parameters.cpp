@@ -13,10 +13,6 @@ namespace {
 
 constexpr std::int64_t kAlign = 16; // elements: one cache line
 
-bool is_statistic(std::string_view name) {
-    return name.ends_with(".running_mean") || name.ends_with(".running_var");
-}
-
 Tensor zeros(std::int64_t count) {
     Tensor block(Shape{std::max<std::int64_t>(count, 1)});
     std::fill_n(block.f32(), block.numel(), 0.0F);
@@ -25,11 +21,15 @@ Tensor zeros(std::int64_t count) {
 
 } // namespace
 
+bool is_running_statistic(std::string_view name) {
+    return name.ends_with(".running_mean") || name.ends_with(".running_var");
+}
+
 Parameters::Parameters(const ModelConfig& config, std::span<const ExtraParameter> extra,
                        std::span<const std::string> locked) {
     for (const WeightSpec& spec : weight_specs(config)) {
         ParameterInfo info{.name = spec.name, .shape = spec.shape};
-        info.trained = !is_statistic(spec.name) &&
+        info.trained = !is_running_statistic(spec.name) &&
                        std::none_of(locked.begin(), locked.end(), [&](const std::string& prefix) {
                            return spec.name.starts_with(prefix);
                        });

@@ -32,6 +32,9 @@ struct ExtraParameter {
     Shape shape;
 };
 
+/// Whether a weight is a mean or variance that batch norm keeps for inference.
+bool is_running_statistic(std::string_view name);
+
 /// All tensors of a run in one block, and blocks of the same layout for gradients and for the two
 /// running means of AdamW. Those that are trained come first, so that one span holds all gradients:
 /// what ranks add up. Each tensor begins at a multiple of 64 bytes.

@@ -27,6 +27,10 @@ View rows_from(View view, std::int64_t first, std::int64_t count) {
 
 } // namespace
 
+std::int64_t rows_of_text_part(bool frugal) {
+    return frugal ? kRowsOfFrugalPart : kRowsOfPart;
+}
+
 TrainedText::TrainedText(const TowerContext& context, const ModelConfig& config)
     : context_(context), width_(config.text.width),
       table_(context.parameters.weight("token_embedding.weight")),
@@ -65,7 +69,7 @@ void TrainedText::forward(std::span<const std::span<const std::int32_t>> texts, 
     Arena& arena = context_.arena;
     mark_ = arena.mark();
     parts_.clear();
-    const std::int64_t most = context_.frugal ? kRowsOfFrugalPart : kRowsOfPart;
+    const std::int64_t most = rows_of_text_part(context_.frugal);
     for (std::size_t next = 0; next < texts.size();) {
         Part part{.first = static_cast<std::int64_t>(next), .offsets = {0}};
         do {

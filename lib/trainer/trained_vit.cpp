@@ -38,6 +38,10 @@ View rows_from(View view, std::int64_t first, std::int64_t count) {
 
 } // namespace
 
+std::int64_t pictures_of_part(std::int64_t tokens, bool frugal) {
+    return std::max<std::int64_t>(1, (frugal ? kRowsOfFrugalPart : kRowsOfPart) / tokens);
+}
+
 TrainedVit::TrainedVit(const TowerContext& context, const ModelConfig& config)
     : context_(context), width_(config.vision.width), tokens_(config.vision.positions()),
       patch_(static_cast<int>(config.vision.patch_size)),
@@ -56,10 +60,6 @@ void TrainedVit::refresh() {
     patches_.refresh();
     blocks_.refresh();
     projection_.refresh();
-}
-
-std::int64_t TrainedVit::pictures_of_part() const {
-    return std::max<std::int64_t>(1, (context_.frugal ? kRowsOfFrugalPart : kRowsOfPart) / tokens_);
 }
 
 Sequences TrainedVit::sequences(std::int64_t pictures) {
@@ -102,7 +102,7 @@ void TrainedVit::forward(ConstView pictures, MutView features, bool keep) {
     Arena& arena = context_.arena;
     mark_ = arena.mark();
     parts_.clear();
-    const std::int64_t n = pictures.shape[0], step = pictures_of_part();
+    const std::int64_t n = pictures.shape[0], step = pictures_of_part(tokens_, context_.frugal);
     for (std::int64_t first = 0; first < n; first += step) {
         const std::int64_t count = std::min(step, n - first);
         Part part{.first = first, .pictures = pictures_from(pictures, first, count)};

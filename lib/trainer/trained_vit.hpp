@@ -9,6 +9,9 @@
 
 namespace clip::trainer {
 
+/// How many pictures of so many tokens go through the tower together.
+std::int64_t pictures_of_part(std::int64_t tokens, bool frugal);
+
 /// VisionTransformer (model/vision_transformer.hpp), forward and backward. A batch goes through in
 /// parts of some pictures, for the caches' sake.
 class TrainedVit final : public TrainedVisionTower {
@@ -30,7 +33,6 @@ class TrainedVit final : public TrainedVisionTower {
         MutView pooled, pooled_mean, pooled_rstd, normed; ///< (N, D) round ln_post
     };
 
-    std::int64_t pictures_of_part() const;
     Sequences sequences(std::int64_t pictures);
     void forward_part(Part& part, MutView features, bool keep);
     void backward_part(Part& part, ConstView grad_features);

@@ -32,13 +32,6 @@ std::string text_of(double value) {
     return {buffer.data(), end};
 }
 
-std::vector<std::string> locked_prefixes(const Recipe& recipe) {
-    std::vector<std::string> locked = locked_by_objective(recipe.objective.objective);
-    if (recipe.lock_image)
-        locked.emplace_back("visual.");
-    return locked;
-}
-
 train::LoaderOptions loader_options(const Recipe& recipe, const RunSettings& settings,
                                     const RunInputs& inputs, const RunState& state) {
     train::LoaderOptions options;
@@ -261,6 +254,13 @@ class Run {
 };
 
 } // namespace
+
+std::vector<std::string> locked_prefixes(const Recipe& recipe) {
+    std::vector<std::string> locked = locked_by_objective(recipe.objective.objective);
+    if (recipe.lock_image)
+        locked.emplace_back("visual.");
+    return locked;
+}
 
 Recipe default_recipe(const ModelConfig& config) {
     Recipe recipe;

@@ -117,6 +117,9 @@ struct RunInputs {
 /// io_failure (writing), those of a thread of the loader.
 RunResult train(const Recipe& recipe, const RunSettings& settings, const RunInputs& inputs);
 
+/// Prefixes of weights that are left as they are.
+std::vector<std::string> locked_prefixes(const Recipe& recipe);
+
 /// What of `recipe` decides the weights, by the names of clip-train's options.
 std::map<std::string, std::string> recipe_settings(const Recipe& recipe);
 

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+#include "trainer/memory_plan.hpp"
+
+#include <algorithm>
+
+#include "model/weights.hpp"
+#include "trainer/learner.hpp"
+#include "trainer/tower_memory.hpp"
+
+namespace clip::trainer {
+
+namespace {
+
+/// The most that a step has in the arena. Pictures' activations lie below those of texts.
+std::uint64_t arena_bytes(const TowerMemory& pictures, const TowerMemory& texts) {
+    return static_cast<std::uint64_t>(
+        std::max({pictures.kept + texts.kept + texts.backward, pictures.kept + pictures.backward,
+                  pictures.forward, texts.forward}));
+}
+
+/// Vectors and their gradients of both sides, for the loss.
+std::uint64_t loss_bytes(std::int64_t rows, std::int64_t all_rows, std::int64_t dim) {
+    return static_cast<std::uint64_t>(2 * 4 *
+                                      (3 * rows * dim + all_rows * dim + 3 * rows + all_rows));
+}
+
+} // namespace
+
+TrainingPlan plan_training(const Recipe& recipe, const RunSettings& settings,
+                           const ModelConfig& config, const PlannedData& data) {
+    TrainingPlan plan;
+    const std::vector<std::string> locked = locked_prefixes(recipe);
+    const auto is_locked = [&](const std::string& name) {
+        return is_running_statistic(name) ||
+               std::any_of(locked.begin(), locked.end(),
+                           [&](const std::string& prefix) { return name.starts_with(prefix); });
+    };
+    std::uint64_t matrices = 0;
+    const auto add = [&](const std::string& name, const Shape& shape) {
+        const auto count = static_cast<std::uint64_t>(shape.numel());
+        plan.parameters += count;
+        plan.trained += is_locked(name) ? 0 : count;
+        if (shape.rank() >= 2 && name != "token_embedding.weight" &&
+            !name.ends_with("positional_embedding"))
+            matrices += count;
+    };
+    for (const WeightSpec& spec : weight_specs(config))
+        add(spec.name, spec.shape);
+    for (const ExtraParameter& extra : extra_parameters(config, recipe.objective))
+        add(extra.name, extra.shape);
+    plan.steps_per_epoch = recipe.batch_size == 0 ? 0 : data.pairs / recipe.batch_size;
+    plan.steps = plan.steps_per_epoch * recipe.epochs;
+    plan.weight_bytes = 4 * plan.parameters * (recipe.average > 0 ? 2 : 1);
+    plan.gradient_bytes = 4 * plan.trained;
+    plan.optimizer_bytes = 8 * plan.trained;
+    plan.packed_bytes = settings.frugal ? 0 : 4 * matrices;
+
+    const auto rows =
+        static_cast<std::int64_t>((recipe.batch_size + static_cast<std::uint64_t>(data.ranks) - 1) /
+                                  static_cast<std::uint64_t>(data.ranks));
+    const auto slices = static_cast<std::int64_t>(recipe.slices);
+    const std::int64_t of_slice = (rows + slices - 1) / slices;
+    const TowerMemory pictures =
+        recipe.lock_image ? TowerMemory{} : vision_memory(config, of_slice, settings.frugal);
+    const TowerMemory texts = text_memory(config, of_slice, data.tokens_per_text, settings.frugal);
+    plan.activation_bytes =
+        arena_bytes(pictures, texts) +
+        loss_bytes(rows, static_cast<std::int64_t>(recipe.batch_size), config.embed_dim);
+    const std::int64_t side = config.vision.image_size;
+    plan.input_bytes =
+        static_cast<std::uint64_t>(rows * 3 * side * side * 4) * (settings.ahead + 1);
+    return plan;
+}
+
+} // namespace clip::trainer

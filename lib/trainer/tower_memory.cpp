@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+#include "trainer/tower_memory.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "trainer/trained_text.hpp"
+#include "trainer/trained_vit.hpp"
+
+namespace clip::trainer {
+
+namespace {
+
+/// A stack of blocks over `rows` rows of `sequences` sequences.
+struct Stack {
+    std::int64_t width, mlp_width, heads, layers;
+    std::int64_t rows, sequences;
+
+    std::int64_t results(bool last) const { return last ? sequences : rows; }
+    std::int64_t qkv_width(bool last) const { return (last ? 2 : 3) * width; }
+
+    /// TrainedBlock::compute()
+    std::int64_t block(bool last) const {
+        const std::int64_t q = results(last);
+        std::int64_t sum = 2 * arena_bytes_of(rows) + arena_bytes_of(rows * width) +
+                           arena_bytes_of(rows * qkv_width(last));
+        if (last)
+            sum += 3 * arena_bytes_of(q * width);
+        return sum + 3 * arena_bytes_of(q * width) + arena_bytes_of(q * heads) +
+               2 * arena_bytes_of(q) + 2 * arena_bytes_of(q * mlp_width);
+    }
+    /// TrainedBlock::backward(), without what compute() takes
+    std::int64_t block_backward(bool last) const {
+        const std::int64_t q = results(last);
+        return arena_bytes_of(rows * width) +
+               arena_bytes_of(std::max(q * mlp_width, rows * qkv_width(last))) +
+               (last ? 2 * arena_bytes_of(q * width) : 0);
+    }
+    std::int64_t most(bool frugal) const {
+        std::int64_t most = 0;
+        for (const bool last : {false, true})
+            if (last || layers > 1)
+                most = std::max(most, block_backward(last) + (frugal ? block(last) : 0));
+        return most;
+    }
+
+    /// Between forward and backward.
+    std::int64_t kept(bool frugal) const {
+        const std::int64_t chain = (layers - 1) * arena_bytes_of(rows * width);
+        return frugal ? chain : chain + (layers - 1) * block(false) + block(true);
+    }
+    /// Of a forward that keeps nothing.
+    std::int64_t passing() const {
+        const std::int64_t block_bytes =
+            layers > 1 ? std::max(block(false), block(true)) : block(true);
+        return (layers > 1 ? arena_bytes_of(rows * width) : 0) + block_bytes;
+    }
+};
+
+/// Norm, pooled rows and their norm: what both towers keep around their blocks.
+std::int64_t pooled_bytes(std::int64_t sequences, std::int64_t width) {
+    return 2 * arena_bytes_of(sequences * width) + 2 * arena_bytes_of(sequences);
+}
+
+void add_part(TowerMemory& memory, const Stack& stack, std::int64_t around, std::int64_t after,
+              bool frugal) {
+    const std::int64_t x = arena_bytes_of(stack.rows * stack.width);
+    const std::int64_t pooled = arena_bytes_of(stack.sequences * stack.width);
+    memory.kept += around + stack.kept(frugal);
+    memory.backward =
+        std::max(memory.backward, 2 * pooled + x + std::max(stack.most(frugal), after));
+    memory.forward = std::max(memory.forward, around + stack.passing());
+}
+
+} // namespace
+
+TowerMemory vision_memory(const ModelConfig& config, std::int64_t pictures, bool frugal) {
+    if (!config.vision.vit)
+        return resnet_memory(config, pictures, frugal);
+    const VisionConfig& vision = config.vision;
+    const std::int64_t tokens = vision.positions(), step = pictures_of_part(tokens, frugal);
+    TowerMemory memory;
+    for (std::int64_t first = 0; first < pictures; first += step) {
+        const std::int64_t n = std::min(step, pictures - first), rows = n * tokens;
+        const Stack stack{vision.width, vision.mlp_width, vision.heads, vision.layers, rows, n};
+        const std::int64_t x = arena_bytes_of(rows * vision.width);
+        add_part(memory, stack, 2 * x + 2 * arena_bytes_of(rows) + pooled_bytes(n, vision.width), x,
+                 frugal);
+    }
+    return memory;
+}
+
+TowerMemory text_memory(const ModelConfig& config, std::int64_t texts, double tokens_per_text,
+                        bool frugal) {
+    const TextConfig& text = config.text;
+    const std::int64_t tokens =
+        std::clamp<std::int64_t>(std::llround(tokens_per_text), 1, text.context_length);
+    const std::int64_t step = std::max<std::int64_t>(1, rows_of_text_part(frugal) / tokens);
+    TowerMemory memory;
+    for (std::int64_t first = 0; first < texts; first += step) {
+        const std::int64_t n = std::min(step, texts - first), rows = n * tokens;
+        const Stack stack{text.width, text.mlp_width, text.heads, text.layers, rows, n};
+        add_part(memory, stack, arena_bytes_of(rows * text.width) + pooled_bytes(n, text.width), 0,
+                 frugal);
+    }
+    return memory;
+}
+
+} // namespace clip::trainer
