@@ -26,6 +26,21 @@ else()
   message(STATUS "oneDNN: not used")
 endif()
 
+# MPI, for clip-train on several processes: a plugin that no other command loads.
+set(CLIP_HAVE_MPI FALSE)
+if(NOT CLIP_WITH_MPI STREQUAL "OFF")
+  find_package(MPI QUIET COMPONENTS C)
+  set(CLIP_HAVE_MPI ${MPI_C_FOUND})
+  if(NOT MPI_C_FOUND AND CLIP_WITH_MPI STREQUAL "ON")
+    message(FATAL_ERROR "CLIP_WITH_MPI=ON, but no MPI was found (MPI_HOME points at one)")
+  endif()
+endif()
+if(CLIP_HAVE_MPI)
+  message(STATUS "MPI: ${MPI_C_VERSION} (${MPI_C_LIBRARIES})")
+else()
+  message(STATUS "MPI: not used; clip-train runs in one process")
+endif()
+
 # L-BFGS, for the linear probe of clip-eval; without it the rest works.
 find_path(LBFGS_INCLUDE_DIR lbfgs.h)
 find_library(LBFGS_LIBRARY lbfgs)

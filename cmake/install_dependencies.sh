@@ -6,7 +6,7 @@ set -eu
 packages="g++ cmake make pkg-config libcli11-dev nlohmann-json3-dev zlib1g-dev libjpeg-dev libpng-dev
 libssl-dev libicu-dev libopencv-dev libhdf5-dev doctest-dev bats jq hdf5-tools groff"
 # Asked for, but not everywhere: the build does without.
-optional="libdnnl-dev liblbfgs-dev shellcheck"
+optional="libdnnl-dev liblbfgs-dev libopenmpi-dev openmpi-bin shellcheck"
 
 if ! command -v apt-get >/dev/null; then
     echo "make deps: this system has no apt-get; what is needed: $packages $optional" >&2

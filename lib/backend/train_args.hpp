@@ -125,6 +125,14 @@ struct L2NormalizeBackwardArgs {
     MutView grad_x;   ///< (R, D) written; may be the same memory as grad_y
 };
 
+/// Adds numbers up over the ranks that a batch is cut over. Every rank calls it equally often with
+/// equally many numbers, and gets the same bits. Called by the thread that called the op.
+class SumAcross {
+  public:
+    virtual ~SumAcross() = default;
+    virtual void sum(std::span<double> values) = 0;
+};
+
 /// Batch norm of channels-last places with the statistics of this batch, and what ResNets put after
 /// it: y = activation((x - mean) * rstd * gamma + beta + residual)
 struct BatchNormArgs {
@@ -140,6 +148,9 @@ struct BatchNormArgs {
     MutView rstd;                             ///< (C) saved
     MutView running_mean;                     ///< (C) updated, or empty
     MutView running_variance;                 ///< (C) updated (divides by R - 1), or empty
+    /// Null, or the batch is what all ranks have: mean, rstd and what runs are then of all their
+    /// rows, and R - 1 counts these. Each rank has a row at least.
+    SumAcross* across = nullptr;
 };
 
 /// Of batch norm without its activation: see activation_backward
@@ -152,6 +163,9 @@ struct BatchNormBackwardArgs {
     MutView grad_x;     ///< (R, C) written, or empty; may be the same memory as grad_y
     MutView grad_gamma; ///< (C) added, or empty
     MutView grad_beta;  ///< (C) added, or empty
+    /// As the forward had it. grad_gamma and grad_beta get this rank's rows only: they are added up
+    /// with all other gradients. Not called where grad_x is empty.
+    SumAcross* across = nullptr;
 };
 
 /// Of conv2d without its activation and residual

@@ -14,7 +14,9 @@ namespace clip::ops {
 /// Maths:   y = activation((x - mean) rstd gamma + beta + residual),  rstd = 1 / sqrt(var + eps),
 ///          var divides by R;  running = (1 - momentum) running + momentum batch, whose variance
 ///          divides by R - 1 (by 1 where R is 1).
-/// Numerics: sums over rows as in linear_backward.
+/// Numerics: sums over rows as in linear_backward. With `across`, the rows are those of all ranks:
+///          sums over ranks are in double, of x first and then of what is around the mean. Running
+///          statistics are then the same on all ranks.
 /// Aliasing: y may be residual. No other overlap.
 /// Errors:  shape_mismatch, dtype_mismatch, device_mismatch, invalid_argument (null pointer,
 ///          overlap, eps not positive, momentum not in 0 to 1, activation).
@@ -27,7 +29,8 @@ void batch_norm(Backend& backend, const BatchNormArgs& args);
 ///
 /// Shapes:  x, grad_y, grad_x (R, C); gamma, mean, rstd, grad_gamma, grad_beta (C).
 /// Maths:   z = (x - mean) rstd,  grad_x = gamma rstd (grad_y - mean(grad_y) - z mean(grad_y z)),
-///          means over the rows;  grad_gamma += sum of grad_y z,  grad_beta += sum of grad_y.
+///          means over the rows (with `across`, those of all ranks);
+///          grad_gamma += sum of grad_y z,  grad_beta += sum of grad_y (over this rank's rows).
 /// Aliasing: grad_x may be grad_y. No other overlap.
 /// Errors:  shape_mismatch, dtype_mismatch, device_mismatch, invalid_argument (null pointer,
 ///          overlap).

@@ -29,6 +29,7 @@ only() {
 
 allow base
 allow tensor base
+allow communicator base
 allow backend tensor base
 allow ops backend tensor base
 allow nn ops backend tensor base
@@ -47,6 +48,7 @@ only 'lbfgs' lib/search/
 only 'oneapi/' lib/backend/onednn/
 only '(cuda|cublas|nv)' lib/backend/cuda/
 only '(hdf5|H5)' lib/io/
+only 'mpi\.h' lib/communicator/mpi_plugin
 only 'opencv2/' lib/data/opencv_plugin
 only '(jpeglib|turbojpeg|png)\.h>' lib/data/
 only 'nlohmann/' lib/io/ lib/data/ lib/model/ lib/app/

@@ -27,6 +27,26 @@ T batch_norm_statistics(T* mean, T* rstd, const T* x, T eps, std::int64_t rows,
     return variance;
 }
 
+/// What a rank adds to the sums of a batch that is cut over ranks, in double: the sum of column
+/// `c`, and of the squares around its mean.
+template <typename T>
+double batch_norm_sum(const T* x, std::int64_t rows, std::int64_t channels, std::int64_t c) {
+    double sum = 0;
+    for (std::int64_t r = 0; r < rows; ++r)
+        sum += static_cast<double>(x[r * channels + c]);
+    return sum;
+}
+template <typename T>
+double batch_norm_squares(const T* x, double mean, std::int64_t rows, std::int64_t channels,
+                          std::int64_t c) {
+    double squares = 0;
+    for (std::int64_t r = 0; r < rows; ++r) {
+        const double apart = static_cast<double>(x[r * channels + c]) - mean;
+        squares += apart * apart;
+    }
+    return squares;
+}
+
 /// y = activation((x - mean) * rstd * gamma + beta + residual) of one row.
 template <typename T>
 void batch_norm_row(T* y, const T* x, const T* mean, const T* rstd, const T* gamma, const T* beta,

@@ -2,6 +2,7 @@
 // The ops of training: threads split rows, or columns where rows are summed, so that every sum is
 // one chain.
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "backend/ref/adamw.hpp"
@@ -28,6 +29,36 @@ constexpr std::int64_t kElementsOfPart = 16384;
 
 float* at(const MutView& view, std::int64_t offset) {
     return view.empty() ? nullptr : view.f32() + offset;
+}
+
+/// Mean and rstd of all ranks' rows; gives their number, and the variances. `for_each(count, body)`
+/// runs a body for each channel.
+template <typename ForEach>
+std::int64_t statistics_across(const BatchNormArgs& args, std::vector<double>& variances,
+                               const ForEach& for_each) {
+    const std::int64_t rows = args.x.shape[0], channels = args.x.shape[1];
+    const auto count = static_cast<std::size_t>(channels);
+    std::vector<double> means(count + 1);
+    for_each(channels, [&](std::int64_t c) {
+        means[static_cast<std::size_t>(c)] = ref::batch_norm_sum(args.x.f32(), rows, channels, c);
+    });
+    means[count] = static_cast<double>(rows);
+    args.across->sum(means);
+    const double all_rows = means[count];
+    variances.resize(count);
+    for_each(channels, [&](std::int64_t c) {
+        const auto i = static_cast<std::size_t>(c);
+        means[i] /= all_rows;
+        variances[i] = ref::batch_norm_squares(args.x.f32(), means[i], rows, channels, c);
+    });
+    args.across->sum(variances);
+    for (std::size_t c = 0; c < count; ++c) {
+        variances[c] /= all_rows;
+        args.mean.f32()[c] = static_cast<float>(means[c]);
+        args.rstd.f32()[c] =
+            static_cast<float>(1 / std::sqrt(variances[c] + static_cast<double>(args.eps)));
+    }
+    return static_cast<std::int64_t>(all_rows);
 }
 const float* at(const ConstView& view, std::int64_t offset) {
     return view.empty() ? nullptr : view.f32() + offset;
@@ -200,12 +231,19 @@ void RefBackend::l2_normalize_backward(const L2NormalizeBackwardArgs& args) {
 void RefBackend::batch_norm(const BatchNormArgs& args) {
     const std::int64_t rows = args.x.shape[0];
     const std::int64_t channels = args.x.shape[1];
+    std::vector<double> variances;
+    const auto each = [this](std::int64_t count, const auto& body) { for_each(count, body); };
+    const std::int64_t all_rows =
+        args.across != nullptr ? statistics_across(args, variances, each) : rows;
     for_each(channels, [&](std::int64_t c) {
-        const float variance = ref::batch_norm_statistics(
-            args.mean.f32(), args.rstd.f32(), args.x.f32(), args.eps, rows, channels, c);
+        const float variance =
+            args.across != nullptr
+                ? static_cast<float>(variances[static_cast<std::size_t>(c)])
+                : ref::batch_norm_statistics(args.mean.f32(), args.rstd.f32(), args.x.f32(),
+                                             args.eps, rows, channels, c);
         const float keep = 1 - args.momentum;
-        const float unbiased = variance * static_cast<float>(rows) /
-                               static_cast<float>(std::max<std::int64_t>(1, rows - 1));
+        const float unbiased = variance * static_cast<float>(all_rows) /
+                               static_cast<float>(std::max<std::int64_t>(1, all_rows - 1));
         if (!args.running_mean.empty())
             args.running_mean.f32()[c] =
                 keep * args.running_mean.f32()[c] + args.momentum * args.mean.f32()[c];
@@ -233,13 +271,26 @@ void RefBackend::batch_norm_backward(const BatchNormBackwardArgs& args) {
         if (!args.grad_beta.empty())
             args.grad_beta.f32()[c] += grad_sums[i];
     });
-    if (!args.grad_x.empty())
-        for_each(rows, [&](std::int64_t r) {
-            ref::batch_norm_grad_row(args.grad_x.f32() + r * channels, args.x.f32() + r * channels,
-                                     args.mean.f32(), args.rstd.f32(), args.gamma.f32(),
-                                     args.grad_y.f32() + r * channels, grad_sums.data(),
-                                     product_sums.data(), rows, channels);
-        });
+    if (args.grad_x.empty())
+        return;
+    std::int64_t all_rows = rows;
+    if (args.across != nullptr) {
+        std::vector<double> sums(grad_sums.begin(), grad_sums.end());
+        sums.insert(sums.end(), product_sums.begin(), product_sums.end());
+        sums.push_back(static_cast<double>(rows));
+        args.across->sum(sums);
+        for (std::size_t i = 0; i < grad_sums.size(); ++i) {
+            grad_sums[i] = static_cast<float>(sums[i]);
+            product_sums[i] = static_cast<float>(sums[grad_sums.size() + i]);
+        }
+        all_rows = static_cast<std::int64_t>(sums.back());
+    }
+    for_each(rows, [&](std::int64_t r) {
+        ref::batch_norm_grad_row(args.grad_x.f32() + r * channels, args.x.f32() + r * channels,
+                                 args.mean.f32(), args.rstd.f32(), args.gamma.f32(),
+                                 args.grad_y.f32() + r * channels, grad_sums.data(),
+                                 product_sums.data(), all_rows, channels);
+    });
 }
 
 void RefBackend::conv2d_backward(const Conv2dBackwardArgs& args) {
