@@ -89,10 +89,11 @@ void TrainedText::forward(std::span<const std::span<const std::int32_t>> texts, 
 
 void TrainedText::backward_part(Part& part, ConstView grad_features) {
     Arena& arena = context_.arena;
+    const MutView grad_normed = arena.take(part.pooled.shape);
     const MutView grad_pooled = arena.take(part.pooled.shape);
     const MutView grad_x = arena.take(part.x.shape);
-    projection_.backward(grad_features, part.normed, grad_pooled);
-    ln_final_.backward(part.pooled, part.mean, part.rstd, grad_pooled, {}, grad_pooled);
+    projection_.backward(grad_features, part.normed, grad_normed);
+    ln_final_.backward(part.pooled, part.mean, part.rstd, grad_normed, {}, grad_pooled);
     blocks_.backward(grad_pooled, grad_x, part.sequences(), part.blocks);
     ops::embedding_backward(context_.backend, {.ids = part.ids,
                                                .places = part.places,

@@ -118,14 +118,15 @@ void TrainedVit::forward(ConstView pictures, MutView features, bool keep) {
 void TrainedVit::backward_part(Part& part, ConstView grad_features) {
     Arena& arena = context_.arena;
     const std::int64_t n = part.pictures.shape[0], rows = n * tokens_;
+    const MutView grad_normed = arena.take(Shape{n, width_});
     const MutView grad_pooled = arena.take(Shape{n, width_});
     const MutView grad_x = arena.take(Shape{rows, width_});
-    projection_.backward(grad_features, part.normed, grad_pooled);
-    ln_post_.backward(part.pooled, part.pooled_mean, part.pooled_rstd, grad_pooled, {},
+    projection_.backward(grad_features, part.normed, grad_normed);
+    ln_post_.backward(part.pooled, part.pooled_mean, part.pooled_rstd, grad_normed, {},
                       grad_pooled);
     blocks_.backward(grad_pooled, grad_x, sequences(n), part.blocks);
-    ln_pre_.backward(part.embedded, part.mean, part.rstd, grad_x, {}, grad_x);
-    MutView by_picture = grad_x;
+    MutView by_picture = arena.take(Shape{rows, width_});
+    ln_pre_.backward(part.embedded, part.mean, part.rstd, grad_x, {}, by_picture);
     by_picture.shape = Shape{n, tokens_, width_};
     ops::patch_embedding_backward(context_.backend, {.pictures = part.pictures,
                                                      .patch = patch_,
