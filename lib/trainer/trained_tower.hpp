@@ -42,7 +42,7 @@ class TrainedTextTower {
 
 /// The tower that `config` describes, from the parameters below "visual.". Where those are not
 /// trained (--lock-image) it computes what inference computes, keeps nothing, and its backward()
-/// does nothing.
+/// does nothing; its weights are read at the first forward() and must stay what they are then.
 std::unique_ptr<TrainedVisionTower> make_trained_vision_tower(const TowerContext& context,
                                                               const ModelConfig& config);
 std::unique_ptr<TrainedTextTower> make_trained_text_tower(const TowerContext& context,
