@@ -225,6 +225,10 @@ DType type_in_files(const Weights& weights, std::string_view name) {
 
 } // namespace
 
+std::span<const std::string_view> checkpoint_file_names() {
+    return kOwnNames;
+}
+
 ModelSource model_source(const Checkpoint& checkpoint) {
     const Weights& weights = checkpoint.weights;
     return {checkpoint.path, checkpoint.config,

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -50,6 +51,9 @@ struct WriteOptions {
     /// Called after each tensor with its number and how many there are. May be empty.
     std::function<void(std::size_t done, std::size_t total)> progress;
 };
+
+/// The names of all files that write_checkpoint() writes, in either layout: what it may replace.
+std::span<const std::string_view> checkpoint_file_names();
 
 /// What was written, read back.
 struct WrittenCheckpoint {

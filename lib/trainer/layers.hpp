@@ -21,6 +21,8 @@ struct TowerContext {
     /// in the backward pass (Chen et al. 2016, arXiv:1604.06174); packed weights are dropped after
     /// each use.
     bool frugal = false;
+    /// Adds up the statistics of batch norms over ranks; null where there is one rank.
+    SumAcross* across = nullptr;
 };
 
 /// y = x W^T + bias

@@ -5,25 +5,16 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "model/config.hpp"
 #include "model/config_writer.hpp"
 #include "trainer/parameters.hpp"
+#include "trainer/run_state.hpp"
 
 namespace clip::trainer {
-
-/// Where a run stands after a step.
-struct RunState {
-    std::uint64_t step = 0;    ///< finished
-    std::uint32_t epoch = 0;   ///< of the next batch
-    std::uint64_t batch = 0;   ///< of the next batch, in its epoch
-    std::uint64_t samples = 0; ///< seen
-    /// Everything that decides the weights (recipe, data, model): a resumed run must have the same.
-    std::map<std::string, std::string> settings;
-};
 
 enum class RunMode : std::uint8_t {
     fresh,     ///< refuses a folder that holds a run
@@ -31,22 +22,27 @@ enum class RunMode : std::uint8_t {
     overwrite, ///< takes away what an earlier run left, and only that
 };
 
-/// Only one process writes a run: the folder is locked while this lives.
+/// Only one process writes a run: the folder is locked while this lives, also in processes that are
+/// forked meanwhile. Other files in it (notes, plots) are left alone.
 class RunFolder {
   public:
-    /// Errors: invalid_argument (it holds a run, or files that are no run's), io_failure (it cannot
-    /// be made or written, another process is writing it), not_found (no folder above it).
+    /// Makes the folder where there is none; a link to a folder is followed.
+    /// Errors: invalid_argument (it holds a run; no folder; something of a run's names that no run
+    /// has written), io_failure (it cannot be made or written, another process is writing it),
+    /// not_found (no folder above it).
     RunFolder(const std::string& path, RunMode mode);
     ~RunFolder();
     RunFolder(const RunFolder&) = delete;
     RunFolder& operator=(const RunFolder&) = delete;
 
+    /// As it was given, without slashes at its end.
     const std::string& path() const;
     bool has_state() const;
     /// Reads RUN/state into `parameters` (weights, AdamW's means and squares, and `average` where
     /// that is not empty), and cuts log.jsonl behind the step it holds.
+    /// After an error `parameters` and `average` are as they were.
     /// Errors: bad_format, truncated, shape_mismatch (a state of another model), version_mismatch
-    /// (settings differ: the message names the first one and both values), io_failure.
+    /// (settings differ: the message names the first one and both values), not_found, io_failure.
     RunState load(Parameters& parameters, std::span<float> average,
                   const std::map<std::string, std::string>& settings);
     /// Makes RUN/state that of now: complete and on the disk before the old one is gone.
@@ -54,14 +50,17 @@ class RunFolder {
     void save(const RunState& state, const Parameters& parameters, std::span<const float> average);
 
     /// Makes RUN/model the checkpoint of now (open_clip's layout, with `beside`: the tokenizer's
-    /// files) and, with keep over 1, also RUN/models/step-N, of which the newest `keep` stay.
+    /// files), float32, and with `keep` over 1 also RUN/models/step-N, of which the newest `keep`
+    /// stay: links to the same files, no copies, where the file system has such.
     /// `weights` is laid out as Parameters::weights(). Returns the model's id.
-    /// Errors: io_failure, bad_format (weights that are not finite); the old one stays.
+    /// Errors: io_failure, bad_format (weights that are not finite), invalid_argument (files of
+    /// others are in it); the old one stays.
     std::string write_model(const ModelConfig& config, const Parameters& parameters,
                             std::span<const float> weights, const TextFiles& beside,
                             std::uint64_t step, std::uint64_t keep);
 
-    /// Appends a line (without its end) to log.jsonl. Errors: io_failure.
+    /// Appends a line (without its end) to log.jsonl; a run that begins anew begins it anew.
+    /// Errors: io_failure (and nothing of the line stays; state and model do not depend on it).
     void log(std::string_view line);
 
   private:

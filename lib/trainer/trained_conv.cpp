@@ -54,15 +54,14 @@ TrainedConv::Saved TrainedConv::forward(const Forward& args) {
     if (context_.frugal)
         packed_.reset();
 
-    // Statistics over all ranks: the context's way to add up over them goes in here, and likewise
-    // in backward().
     BatchNormArgs norm{.x = rows_of_places(saved.convolved),
                        .gamma = gamma_,
                        .beta = beta_,
                        .activation = settings_.activation,
                        .y = rows_of_places(saved.y),
                        .mean = saved.mean,
-                       .rstd = saved.rstd};
+                       .rstd = saved.rstd,
+                       .across = context_.across};
     if (!args.residual.empty())
         norm.residual = rows_of_places(args.residual);
     if (args.update_running) {
@@ -90,7 +89,8 @@ void TrainedConv::backward(const Backward& args, const Saved& saved) {
                                      .grad_y = grad_sum,
                                      .grad_x = rows_of_places(args.grad_y),
                                      .grad_gamma = grad_gamma_,
-                                     .grad_beta = grad_beta_};
+                                     .grad_beta = grad_beta_,
+                                     .across = context_.across};
     ops::batch_norm_backward(context_.backend, norm);
     ops::conv2d_backward(context_.backend, {.grad_y = args.grad_y,
                                             .x = saved.x,

@@ -12,6 +12,7 @@
 #include "model/weights.hpp"
 #include "ops/adamw.hpp"
 #include "trainer/initialize.hpp"
+#include "trainer/rank_sums.hpp"
 #include "trainer/schedule.hpp"
 #include "trainer/validation.hpp"
 
@@ -60,10 +61,10 @@ train::LoaderOptions loader_options(const Recipe& recipe, const RunSettings& set
 class Run {
   public:
     Run(const Recipe& recipe, const RunSettings& settings, const RunInputs& inputs)
-        : recipe_(recipe), settings_(settings), inputs_(inputs),
+        : recipe_(recipe), settings_(settings), inputs_(inputs), sums_(inputs.ranks),
           parameters_(inputs.config, extra_parameters(inputs.config, recipe.objective),
                       locked_prefixes(recipe)),
-          context_{inputs.backend, parameters_, arena_, settings.frugal} {
+          context_{inputs.backend, parameters_, arena_, settings.frugal, sums_.get()} {
         begin_state();
         learner_ = make_learner({context_, inputs.config, inputs.ranks, recipe.objective});
         loader_.emplace(inputs.pairs, inputs.tokenizer,
@@ -243,6 +244,7 @@ class Run {
     const RunSettings& settings_;
     const RunInputs& inputs_;
     Arena arena_;
+    RankSums sums_;
     Parameters parameters_;
     TowerContext context_;
     RunState state_;

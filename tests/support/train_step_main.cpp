@@ -19,6 +19,7 @@
 #include "model/weights.hpp"
 #include "ops/adamw.hpp"
 #include "trainer/learner.hpp"
+#include "trainer/rank_sums.hpp"
 
 namespace {
 
@@ -71,7 +72,8 @@ int run(int argc, char** argv) {
     ThreadPool pool(2);
     const auto backend = make_backend(Device{}, pool);
     Arena arena;
-    trainer::TowerContext context{*backend, parameters, arena, argc > 5};
+    trainer::RankSums sums(*ranks);
+    trainer::TowerContext context{*backend, parameters, arena, argc > 5, sums.get()};
     const auto learner = trainer::make_learner({context, config, *ranks, {}});
 
     const io::TensorStore store = io::read_safetensors(argv[2]);

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+#include "trainer/run_folder.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/concat.hpp"
+#include "base/error.hpp"
+#include "io/atomic_file.hpp"
+#include "io/mapped_file.hpp"
+#include "io/safetensors.hpp"
+#include "model/checkpoint_writer.hpp"
+#include "trainer/run_log.hpp"
+#include "trainer/run_models.hpp"
+
+namespace clip::trainer {
+
+namespace {
+
+std::string without_trailing_slashes(std::string path) {
+    while (path.size() > 1 && path.ends_with('/'))
+        path.pop_back();
+    return path;
+}
+
+bool exists(const std::string& path) {
+    struct stat info {};
+    return ::lstat(path.c_str(), &info) == 0;
+}
+
+/// Makes `path` where there is nothing yet. Opens and locks it.
+int open_locked(const std::string& path) {
+    if (path.empty())
+        fail(ErrorCode::invalid_argument, "write a run: the folder's name is empty");
+    const std::string target = io::resolve_links(path); // a link to nothing is a folder to be made
+    if (::mkdir(target.c_str(), 0777) != 0 && errno != EEXIST)
+        fail_errno(concat("make ", path), errno);
+    const int fd = ::open(target.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOTDIR)
+        fail(ErrorCode::invalid_argument,
+             concat("write ", path, ": it is there already, and is no folder"));
+    if (fd < 0)
+        fail_errno(concat("open ", path), errno);
+    // A file system that cannot lock folders is no reason to stop.
+    if (::flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        ::close(fd);
+        fail(ErrorCode::io_failure,
+             concat("write ", path, ": another process is training in this folder"));
+    }
+    if (::faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) != 0) {
+        const int error = errno;
+        ::close(fd);
+        fail_errno(concat("write ", path), error);
+    }
+    return fd;
+}
+
+} // namespace
+
+struct RunFolder::Impl {
+    Impl(const std::string& given, RunMode mode)
+        : path(without_trailing_slashes(given)), fd(open_locked(path)), log(in("log.jsonl")) {
+        try {
+            begin(mode);
+        } catch (...) {
+            ::close(fd);
+            throw;
+        }
+    }
+    ~Impl() { ::close(fd); }
+    Impl(const Impl&) = delete;
+    Impl& operator=(const Impl&) = delete;
+
+    std::string in(std::string_view name) const { return concat(path, "/", name); }
+    std::string state() const { return in("state"); }
+    std::string model() const { return in("model"); }
+    std::string models() const { return in("models"); }
+
+    void begin(RunMode mode) {
+        const std::array<std::string, 4> parts{state(), model(), models(), in("log.jsonl")};
+        const bool holds_run = std::any_of(parts.begin(), parts.end(), exists);
+        if (holds_run && mode == RunMode::fresh)
+            fail(ErrorCode::invalid_argument,
+                 concat("write ", path,
+                        ": it holds a run already (--resume goes on with it, "
+                        "--overwrite begins anew)"));
+        check_state();
+        (void)is_own_model(model()); // not only when the first model is to be written
+        if (mode == RunMode::overwrite)
+            remove_run();
+        log_begins = !exists(state());
+    }
+
+    /// Whether what is called "state" can be one: everything else is left to whom it belongs.
+    void check_state() const {
+        struct stat info {};
+        if (::lstat(state().c_str(), &info) != 0)
+            return;
+        if (S_ISREG(info.st_mode)) {
+            if (info.st_size == 0)
+                return;
+            const auto file = io::MappedFile::open(state());
+            if (io::looks_like_safetensors(file->bytes()) || info.st_size < 9)
+                return;
+        }
+        fail(ErrorCode::invalid_argument, concat(state(), ": it is there, and no state of a run"));
+    }
+
+    void remove_run() const {
+        remove_model(model());
+        remove_model(in(".model.tmp"));
+        remove_models(models());
+        // The state last: without it a run that was half removed would not be known as one.
+        for (const char* name : {".log.jsonl.tmp", ".state.tmp", "log.jsonl", "state"})
+            if (::unlink(in(name).c_str()) != 0 && errno != ENOENT)
+                fail_errno(concat("remove ", in(name)), errno);
+        (void)!::fsync(fd);
+    }
+
+    std::string path;
+    int fd;
+    RunLog log;
+    bool log_begins = false; ///< lines of a run that left no state are not continued
+};
+
+RunFolder::RunFolder(const std::string& path, RunMode mode)
+    : impl_(std::make_unique<Impl>(path, mode)) {}
+
+RunFolder::~RunFolder() = default;
+
+const std::string& RunFolder::path() const {
+    return impl_->path;
+}
+
+bool RunFolder::has_state() const {
+    return exists(impl_->state());
+}
+
+RunState RunFolder::load(Parameters& parameters, std::span<float> average,
+                         const std::map<std::string, std::string>& settings) {
+    RunState state = read_run_state(impl_->state(), concat("resume ", impl_->path), parameters,
+                                    average, settings);
+    impl_->log.cut_behind(state.step);
+    impl_->log_begins = false;
+    return state;
+}
+
+void RunFolder::save(const RunState& state, const Parameters& parameters,
+                     std::span<const float> average) {
+    impl_->log.sync(); // a state is never ahead of its log
+    write_run_state(impl_->state(), state, parameters, average);
+}
+
+std::string RunFolder::write_model(const ModelConfig& config, const Parameters& parameters,
+                                   std::span<const float> weights, const TextFiles& beside,
+                                   std::uint64_t step, std::uint64_t keep) {
+    ModelSource source;
+    source.name = impl_->model();
+    source.config = config;
+    source.read = [&](std::string_view name, std::int64_t first, std::int64_t count, float* out) {
+        const ParameterInfo& info = parameters.info(name);
+        std::copy_n(weights.data() + info.first + first, count, out);
+    };
+    WriteOptions options;
+    options.dtype = DType::f32;
+    options.overwrite = true;
+    options.beside = beside;
+    const std::string id = write_checkpoint(impl_->model(), source, options).id;
+    if (keep > 1)
+        keep_model(impl_->model(), impl_->models(), step, keep);
+    return id;
+}
+
+void RunFolder::log(std::string_view line) {
+    if (impl_->log_begins)
+        impl_->log.clear();
+    impl_->log_begins = false;
+    impl_->log.append(line);
+}
+
+} // namespace clip::trainer
