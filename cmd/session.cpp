@@ -59,6 +59,9 @@ app::Environment read_environment(const std::string& program) {
         for (const char* name : {names.rank, names.size})
             if (const char* value = std::getenv(name); value != nullptr)
                 environment.launcher.emplace(name, value);
+    for (const char* name : app::kLocalSizeVariables)
+        if (const char* value = std::getenv(name); value != nullptr)
+            environment.launcher.emplace(name, value);
     return environment;
 }
 
@@ -77,27 +80,32 @@ app::ModelSettings model_settings(const cli::CommonOptions& options) {
             .precision = options.precision};
 }
 
+void add_decode_options(CLI::App& app, std::string& orientation, std::string& grey16,
+                        std::int64_t& max_pixels) {
+    cli::add_text(app, "--orientation", orientation, "exif|ignore",
+                  "whether EXIF orientation is honoured",
+                  "The reference ignores it: photographs taken upright then lie on their side.")
+        ->group(cli::kInputGroup);
+    cli::add_text(app, "--grey16", grey16, "clip|scale",
+                  "how grey pictures of 16 bits become 8 bits",
+                  "The reference clips all values over 255, which leaves most such pictures white. "
+                  "With scale, the upper 8 bits are taken.")
+        ->group(cli::kInputGroup);
+    cli::add_number<std::int64_t>(app, "--max-pixels", max_pixels, "N",
+                                  "refuse larger pictures; 0 is no limit",
+                                  "A small file can hold a picture that fills all memory. The "
+                                  "default is where Pillow gives up, too.",
+                                  0)
+        ->group(cli::kInputGroup);
+}
+
 void add_picture_options(CLI::App& app, app::PictureSettings& settings) {
     cli::add_text(app, "--crop", settings.crop, "center|none", "what is kept of a picture",
                   "With center, the shorter side is resized to the model's input and the middle is "
                   "kept, as in the reference. With none, the whole picture is squeezed into the "
                   "square.")
         ->group(cli::kInputGroup);
-    cli::add_text(app, "--orientation", settings.orientation, "exif|ignore",
-                  "whether EXIF orientation is honoured",
-                  "The reference ignores it: photographs taken upright then lie on their side.")
-        ->group(cli::kInputGroup);
-    cli::add_text(app, "--grey16", settings.grey16, "clip|scale",
-                  "how grey pictures of 16 bits become 8 bits",
-                  "The reference clips all values over 255, which leaves most such pictures white. "
-                  "With scale, the upper 8 bits are taken.")
-        ->group(cli::kInputGroup);
-    cli::add_number<std::int64_t>(app, "--max-pixels", settings.max_pixels, "N",
-                                  "refuse larger pictures; 0 is no limit",
-                                  "A small file can hold a picture that fills all memory. The "
-                                  "default is where Pillow gives up, too.",
-                                  0)
-        ->group(cli::kInputGroup);
+    add_decode_options(app, settings.orientation, settings.grey16, settings.max_pixels);
 }
 
 void add_label_options(CLI::App& app, app::ClassifierSettings& settings) {
@@ -172,6 +180,10 @@ void StandardReporter::progress(std::uint64_t count, std::uint64_t known,
         progress_.set_total(*total);
     progress_.skip(known);
     progress_.add(count - known);
+}
+
+void StandardReporter::progress_note(std::string_view text) {
+    progress_.set_note(std::string(text));
 }
 
 void StandardReporter::progress_end() {

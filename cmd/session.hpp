@@ -28,7 +28,11 @@ std::vector<std::string> version_lines();
 
 app::ModelSettings model_settings(const cli::CommonOptions& options);
 
-/// --crop, --orientation, --grey16 and --max-pixels.
+/// --orientation, --grey16 and --max-pixels.
+void add_decode_options(CLI::App& app, std::string& orientation, std::string& grey16,
+                        std::int64_t& max_pixels);
+
+/// These and --crop.
 void add_picture_options(CLI::App& app, app::PictureSettings& settings);
 
 /// The heading of the options of labels.
@@ -79,6 +83,7 @@ class StandardReporter : public app::Reporter {
     void summary(std::string_view text) override;
     void progress(std::uint64_t count, std::uint64_t known,
                   std::optional<std::uint64_t> total) override;
+    void progress_note(std::string_view text) override;
     void progress_end() override;
     const std::atomic<bool>& stop() const override { return context_.stop; }
 

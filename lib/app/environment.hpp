@@ -17,7 +17,7 @@ struct Environment {
         data_folder; ///< PREFIX/share/clip: models and vocabulary installed with the toolkit
     std::string
         hub_folder; ///< the Hugging Face cache, such as ~/.cache/huggingface/hub; may be empty
-    /// Set variables out of kLauncherVariables.
+    /// Set variables out of kLauncherVariables and kLocalSizeVariables.
     std::map<std::string, std::string> launcher;
 };
 
@@ -31,5 +31,8 @@ inline constexpr std::array<LauncherVariables, 3> kLauncherVariables{{
     {"PMI_RANK", "PMI_SIZE"},                         // MPICH, Intel MPI
     {"SLURM_PROCID", "SLURM_NTASKS"}, // srun; last: mpirun inside a Slurm job sets both
 }};
+/// Where they say how many of the processes are on this machine.
+inline constexpr std::array<const char*, 3> kLocalSizeVariables{
+    "OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "SLURM_NTASKS_PER_NODE"};
 
 } // namespace clip::app

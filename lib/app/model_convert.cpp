@@ -3,48 +3,18 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "app/model_path.hpp"
 #include "app/model_session.hpp"
+#include "app/tokenizer_text.hpp"
 #include "base/concat.hpp"
 #include "base/error.hpp"
-#include "data/tokenizer.hpp"
+#include "model/architectures.hpp"
 #include "model/checkpoint_writer.hpp"
 
 namespace clip::app {
 
 namespace {
-
-namespace fs = std::filesystem;
-
-std::string read_whole(const fs::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    std::string text(std::istreambuf_iterator<char>(file), {});
-    if (!file)
-        fail(ErrorCode::io_failure, concat(path.string(), ": cannot be read"));
-    return text;
-}
-
-/// The files of the tokenizer that the commands would use with the checkpoint; none where there is
-/// no tokenizer.
-TextFiles tokenizer_files(const Checkpoint& checkpoint, const Environment& environment) {
-    const std::int64_t size = checkpoint.config.text.vocab_size;
-    const auto tokenizer = find_tokenizer(tokenizer_places(checkpoint, environment), size);
-    if (!tokenizer)
-        return {};
-    const fs::path source = tokenizer->source();
-    if (source.filename() == "vocab.json")
-        return {{"vocab.json", read_whole(source)},
-                {"merges.txt", read_whole(source.parent_path() / "merges.txt")}};
-    if (source.extension() == ".json")
-        return {{"tokenizer.json", read_whole(source)}};
-    VocabularyFiles files = vocabulary_files(source.string(), size);
-    return {{"vocab.json", std::move(files.vocab_json)},
-            {"merges.txt", std::move(files.merges_txt)}};
-}
 
 std::optional<DType> parse_dtype(const std::string& text) {
     if (text == "stored")
@@ -103,41 +73,6 @@ std::string description(const WrittenCheckpoint& written, const CheckpointOutput
                   " weights, ", written.bytes, " bytes");
 }
 
-/// In what two configurations differ, or nothing.
-std::string difference(const ModelConfig& a, const ModelConfig& b) {
-    std::string found;
-    const auto compare = [&](const char* what, auto one, auto other) {
-        if (found.empty() && one != other)
-            found = concat(what, " (", one, " and ", other, ")");
-    };
-    compare("picture tower", a.vision.vit ? "ViT" : "ResNet", b.vision.vit ? "ViT" : "ResNet");
-    compare("embedding width", a.embed_dim, b.embed_dim);
-    compare("picture size", a.vision.image_size, b.vision.image_size);
-    compare("vision width", a.vision.width, b.vision.width);
-    compare("vision heads", a.vision.heads, b.vision.heads);
-    compare("vision layers", a.vision.layers, b.vision.layers);
-    compare("patch size", a.vision.patch_size, b.vision.patch_size);
-    compare("vision MLP width", a.vision.mlp_width, b.vision.mlp_width);
-    for (std::size_t stage = 0; stage < a.vision.stages.size(); ++stage)
-        compare("blocks of a stage", a.vision.stages[stage], b.vision.stages[stage]);
-    compare("vision activation", activation_name(a.vision.activation),
-            activation_name(b.vision.activation));
-    compare("context length", a.text.context_length, b.text.context_length);
-    compare("vocabulary size", a.text.vocab_size, b.text.vocab_size);
-    compare("text width", a.text.width, b.text.width);
-    compare("text heads", a.text.heads, b.text.heads);
-    compare("text layers", a.text.layers, b.text.layers);
-    compare("text MLP width", a.text.mlp_width, b.text.mlp_width);
-    compare("text activation", activation_name(a.text.activation),
-            activation_name(b.text.activation));
-    compare("LayerNorm epsilon", a.layer_norm_eps, b.layer_norm_eps);
-    for (std::size_t channel = 0; channel < a.mean.size(); ++channel) {
-        compare("mean of the pixels", a.mean[channel], b.mean[channel]);
-        compare("standard deviation of the pixels", a.std[channel], b.std[channel]);
-    }
-    return found;
-}
-
 /// Reads the weighted mean of several checkpoints.
 class Average {
   public:
@@ -184,8 +119,8 @@ void convert_model(const std::string& name, const CheckpointOutput& output,
     const WriteOptions options = write_options(output, reporter);
     const Checkpoint checkpoint = open(name, output, environment, reporter);
     const WrittenCheckpoint written =
-        write(model_source(checkpoint), options, tokenizer_files(checkpoint, environment), output,
-              reporter);
+        write(model_source(checkpoint), options, checkpoint_tokenizer(checkpoint, environment),
+              output, reporter);
     if (written.rounded > 0)
         reporter.warning("", concat(output.folder, ": ", written.rounded, " numbers of ",
                                     checkpoint.id(), " were rounded to ", output.dtype,
@@ -212,11 +147,11 @@ void average_models(const std::vector<std::string>& names, std::optional<double>
     for (const std::string& name : names) {
         models.push_back(open(name, output, environment, reporter));
         const Checkpoint& model = models.back();
-        const std::string differs = difference(models[0].config, model.config);
+        const std::string differs = config_difference(models[0].config, model.config);
         if (!differs.empty())
             fail(ErrorCode::version_mismatch, concat("average ", models[0].path, " and ",
                                                      model.path, ": they differ in ", differs));
-        const TextFiles files = tokenizer_files(model, environment);
+        const TextFiles files = checkpoint_tokenizer(model, environment);
         if (models.size() == 1)
             tokenizer = files;
         else if (files.contains("merges.txt") && tokenizer.contains("merges.txt") &&

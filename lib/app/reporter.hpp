@@ -30,6 +30,8 @@ class Reporter {
     /// run had them); of `total` inputs, where that is known.
     virtual void progress(std::uint64_t count, std::uint64_t known,
                           std::optional<std::uint64_t> total) = 0;
+    /// A few words beside the count, such as the loss.
+    virtual void progress_note(std::string_view text) { static_cast<void>(text); }
     /// The progress display ends; nothing else ends it.
     virtual void progress_end() = 0;
 

@@ -64,6 +64,8 @@ std::string progress_line(const ProgressState& state, std::size_t columns, bool 
             ", " + duration(static_cast<double>(*state.total - state.done) / state.rate) + " left";
     else
         tail += concat(" in ", duration(state.seconds));
+    if (!state.note.empty())
+        tail += ", " + state.note;
     std::string bar;
     const std::size_t used = head.size() + tail.size() + 3;
     if (with_bar && known && used + kNarrowestBar <= columns) {
@@ -93,6 +95,11 @@ void Progress::set_total(std::size_t total) {
     total_ = total;
 }
 
+void Progress::set_note(std::string note) {
+    std::lock_guard lock(mutex_);
+    note_ = std::move(note);
+}
+
 void Progress::add(std::size_t count) {
     done_ += count;
     if (style_ == ProgressStyle::off)
@@ -114,6 +121,7 @@ ProgressState Progress::state(Clock::time_point time) const {
     ProgressState state;
     state.done = done_;
     state.total = total_;
+    state.note = note_;
     state.seconds = std::chrono::duration<double>(time - start_).count();
     const std::size_t computed = state.done - std::min<std::size_t>(state.done, skipped_);
     if (computed > 0 && state.seconds > 0)

@@ -31,6 +31,7 @@ struct ProgressState {
     std::optional<std::size_t> total;
     double seconds = 0; ///< since the start
     double rate = 0;    ///< items a second; 0 when not known yet
+    std::string note;   ///< said at the end; may be empty
 };
 std::string progress_line(const ProgressState& state, std::size_t columns, bool with_bar);
 
@@ -47,6 +48,8 @@ class Progress {
     Progress& operator=(const Progress&) = delete;
 
     void set_total(std::size_t total);
+    /// A few words for the end of the line, from the next drawing on.
+    void set_note(std::string note);
     /// `count` more items were finished, well or badly.
     void add(std::size_t count = 1);
     /// `count` items need no work (finished in an earlier run): they count, but not for the rate.
@@ -66,6 +69,7 @@ class Progress {
     std::atomic<std::size_t> skipped_{0};
     std::mutex mutex_; ///< guards the rest
     std::optional<std::size_t> total_;
+    std::string note_;
     Clock::time_point next_draw_;
     bool finished_ = false;
 };

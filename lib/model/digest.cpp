@@ -75,4 +75,10 @@ std::string weights_digest(const Weights& weights) {
     return sha.hex().substr(0, kDigits);
 }
 
+std::string bytes_digest(std::string_view bytes) {
+    Sha256 sha;
+    sha.add(bytes.data(), bytes.size());
+    return sha.hex().substr(0, kDigits);
+}
+
 } // namespace clip

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "model/weights.hpp"
 
@@ -21,5 +22,8 @@ namespace clip {
 ///
 /// Errors: not_found (a weight is absent), io_failure (no SHA-256 in this OpenSSL).
 std::string weights_digest(const Weights& weights);
+
+/// The first 12 hex digits of the SHA-256 of some bytes. Errors: io_failure (as above).
+std::string bytes_digest(std::string_view bytes);
 
 } // namespace clip

@@ -12,7 +12,7 @@ for program in "$@"; do
     "$program" --generate=table >>"$work/table"
 done
 # Columns: command, names, name of the value, text, details. What is written, how much of it, and in
-# which formats, is each command's own.
+# which formats, is each command's own, and so is what training makes of a name.
 awk -F '\t' '
     {
         long = $2
@@ -23,7 +23,7 @@ awk -F '\t' '
             owner[parts[1]] = long
             where[parts[1]] = $1
         }
-        if (long ~ /^--(output|format|top|threshold|scores)$/)
+        if (long ~ /^--(output|format|top|threshold|scores|batch-size|overwrite|precision|resume|seed|val)$/)
             next
         text = $2 " " $3 " " $4 " " $5
         if (long in seen && seen[long] != text)

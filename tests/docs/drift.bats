@@ -19,7 +19,7 @@ setup() {
 }
 
 @test "docs: every option of a command is in its page" {
-    for command in embed classify model; do
+    for command in embed classify train model; do
         "$CLIP_COMMANDS/clip-$command" --generate=table | cut -f 2 | grep -oE -- '--[a-z0-9-]+' |
             sed 's/-/\\-/g' | while IFS= read -r option; do
             grep -qF -- "$option" "$root/man/clip-$command.1" || { echo "clip-$command: $option"; exit 1; }

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: MIT
+#include "app/train.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <filesystem>
+#include <memory>
+#include <new>
+#include <optional>
+
+#include "app/model_session.hpp"
+#include "app/shard.hpp"
+#include "app/text_output.hpp"
+#include "app/train_log.hpp"
+#include "app/train_plan.hpp"
+#include "app/train_start.hpp"
+#include "base/concat.hpp"
+#include "base/error.hpp"
+
+namespace clip::app {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kFailed = 2; // the exit status of processes that are ended for another's failure
+
+/// Processes of this run on this machine, as far as the launcher says.
+std::size_t local_processes(const Environment& environment, std::size_t launched) {
+    for (const char* name : kLocalSizeVariables) {
+        const auto found = environment.launcher.find(name);
+        if (found == environment.launcher.end())
+            continue;
+        const std::string& text = found->second;
+        std::size_t count = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+        if (error == std::errc() && end == text.data() + text.size() && count > 0)
+            return std::min(count, launched);
+    }
+    return launched;
+}
+
+ModelSettings machine_settings(const TrainOptions& options, const Environment& environment,
+                               std::size_t launched) {
+    const std::size_t threads =
+        options.threads > 0 || launched == 1
+            ? options.threads
+            : std::max<std::size_t>(available_cores() / local_processes(environment, launched), 1);
+    return {.threads = threads, .device = options.device};
+}
+
+/// The names of the data without their folders, which may move while a run is interrupted.
+std::string data_names(const std::vector<std::string>& data) {
+    std::string names;
+    for (const std::string& operand : data) {
+        fs::path path = fs::path(operand).lexically_normal();
+        if (!path.has_filename())
+            path = path.parent_path();
+        names += concat(names.empty() ? "" : " ", path.filename().string());
+    }
+    return names;
+}
+
+std::unique_ptr<train::PairSource> open_data(const std::vector<std::string>& data,
+                                             const TrainOptions& options, ThreadPool& pool,
+                                             Reporter& reporter) {
+    train::PairSourceOptions how;
+    how.columns = options.columns;
+    how.pool = &pool;
+    how.on_problem = [&reporter](const std::string& place, const Error& error) {
+        std::string_view reason = error.what();
+        if (reason.starts_with(place + ": "))
+            reason.remove_prefix(place.size() + 2);
+        reporter.error(place, reason);
+    };
+    return train::open_pairs(data, how);
+}
+
+trainer::RunMode run_mode(const TrainOptions& options) {
+    return options.resume      ? trainer::RunMode::resume
+           : options.overwrite ? trainer::RunMode::overwrite
+                               : trainer::RunMode::fresh;
+}
+
+/// One process of a run.
+class Training {
+  public:
+    Training(const TrainOptions& options, const Environment& environment, Reporter& reporter,
+             std::size_t launched)
+        : options_(options), environment_(environment), reporter_(reporter),
+          machine_(machine_settings(options, environment, launched)) {}
+
+    /// Everything that needs no other process, up to the run's folder.
+    void open(int ranks) {
+        start_ = start_model(options_, environment_, reporter_);
+        if (options_.train_tokenizer == 0)
+            start_tokenizer(start_, options_, environment_);
+        pairs_ = open_data(options_.data, options_, machine_.pool(), reporter_);
+        if (!options_.validation.empty())
+            validation_ = open_data(options_.validation, options_, machine_.pool(), reporter_);
+        recipe_ = train_recipe(options_, start_.config, pairs_->size(), ranks);
+    }
+
+    void plan(int ranks) {
+        if (options_.train_tokenizer > 0)
+            start_.config.text.vocab_size = static_cast<std::int64_t>(options_.train_tokenizer);
+        const trainer::PlannedData data{
+            .pairs = pairs_->size(),
+            .tokens_per_text =
+                mean_tokens(*pairs_, start_.tokenizer ? &*start_.tokenizer : nullptr,
+                            static_cast<std::size_t>(start_.config.text.context_length)),
+            .ranks = ranks};
+        const PlannedRun run{
+            .start = start_,
+            .recipe = recipe_,
+            .data = data,
+            .plan = trainer::plan_training(recipe_, run_settings(), start_.config, data),
+            .threads = machine_.pool().size()};
+        TextOutput output("");
+        output.write(options_.format == "json" ? plan_json(run) : plan_table(run));
+        output.finish();
+    }
+
+    /// For rank 0, and then for the others.
+    void open_folder(trainer::RunMode mode) { folder_.emplace(options_.output, mode); }
+
+    /// For rank 0: a vocabulary that is to be learned, where an earlier session did not.
+    void learn() {
+        if (options_.train_tokenizer > 0 && !folder_->has_state())
+            learn_tokenizer(tokenizer_folder(), options_, *pairs_, machine_.pool(), reporter_);
+    }
+    void take_learned() {
+        if (options_.train_tokenizer > 0)
+            take_tokenizer(start_, tokenizer_folder());
+    }
+
+    TrainSummary run(Communicator& ranks) {
+        const bool first = ranks.rank() == 0;
+        reporter_.detail(concat(start_.config.name(), ", ", pairs_->size(), " pairs, ",
+                                ranks.description(), ", ", machine_.pool().size(), " threads"));
+        TrainLog log(*folder_, reporter_, pairs_->size() / recipe_.batch_size, recipe_);
+        trainer::RunInputs inputs{.config = start_.config,
+                                  .pairs = *pairs_,
+                                  .validation = validation_.get(),
+                                  .tokenizer = *start_.tokenizer,
+                                  .sample = train_sample_options(options_, start_.config),
+                                  .ranks = ranks,
+                                  .backend = machine_.backend(),
+                                  .folder = &*folder_,
+                                  .settings = settings(),
+                                  .beside = start_.tokenizer_files,
+                                  .stop = &reporter_.stop()};
+        if (start_.checkpoint)
+            inputs.init = [this](std::string_view weight, std::int64_t begin, std::int64_t count,
+                                 float* out) {
+                start_.checkpoint->weights.load_range_f32(weight, begin, count, out);
+                start_.checkpoint->weights.release(weight);
+            };
+        inputs.on_skip = [this](const train::Skip& skip) { report_skip(skip, reporter_); };
+        if (first) {
+            inputs.on_step = [&log](const trainer::StepRecord& record) { log.step(record); };
+            inputs.on_validation = [&log](const trainer::ValidationRecord& record) {
+                log.validation(record);
+            };
+        }
+        trainer::RunResult result = trainer::train(recipe_, run_settings(), inputs);
+        reporter_.progress_end();
+        add_up(ranks, result.stats);
+        return summary(result, log.steps());
+    }
+
+  private:
+    std::string tokenizer_folder() const { return options_.output + "/tokenizer"; }
+
+    trainer::RunSettings run_settings() {
+        return train_run_settings(options_, machine_.pool().size());
+    }
+
+    std::map<std::string, std::string> settings() const {
+        std::map<std::string, std::string> all = start_settings(start_);
+        all.merge(picture_settings(options_));
+        all["data"] = data_names(options_.data);
+        all["pairs"] = concat(pairs_->size());
+        return all;
+    }
+
+    /// Makes a rank's counts those of all.
+    static void add_up(Communicator& ranks, train::LoaderStats& stats) {
+        std::array<double, train::kSkipReasons + 1> counts{};
+        std::ranges::copy(stats.skipped, counts.begin());
+        counts.back() = static_cast<double>(stats.truncated);
+        ranks.all_reduce_sum(std::span<double>(counts));
+        for (std::size_t i = 0; i < stats.skipped.size(); ++i)
+            stats.skipped[i] = static_cast<std::uint64_t>(counts[i]);
+        stats.truncated = static_cast<std::uint64_t>(counts.back());
+    }
+
+    TrainSummary summary(const trainer::RunResult& result, std::uint64_t steps) {
+        TrainSummary summary{.failed = result.stats.all_skipped()};
+        const bool asked_for = options_.stop_after > 0 && steps == options_.stop_after;
+        summary.interrupted = result.interrupted && !asked_for;
+        if (summary.interrupted)
+            reporter_.warning(
+                "", concat("interrupted at step ", result.steps, "; --resume goes on from there"));
+        else if (result.interrupted)
+            reporter_.note(
+                concat("stopped after step ", result.steps, "; --resume goes on from there"));
+        else if (steps == 0)
+            reporter_.note(
+                concat(options_.output, ": all ", result.steps, " steps were done already"));
+        if (result.stats.truncated > 0)
+            reporter_.note(concat(result.stats.truncated,
+                                  result.stats.truncated == 1 ? " caption was" : " captions were",
+                                  " too long and cut"));
+        if (const std::string skips = skips_text(result.stats); !skips.empty())
+            reporter_.note(skips);
+        if (!result.model_id.empty())
+            reporter_.note(concat(options_.output, "/model: ", result.model_id));
+        return summary;
+    }
+
+    const TrainOptions& options_;
+    const Environment& environment_;
+    Reporter& reporter_;
+    Machine machine_;
+    TrainStart start_;
+    std::unique_ptr<train::PairSource> pairs_, validation_;
+    trainer::Recipe recipe_;
+    std::optional<trainer::RunFolder> folder_;
+};
+
+/// Calls `action` in each process; false in all of them where it failed in one. The first process
+/// says why, or where it did not fail those that did. A process that is alone throws.
+template <typename Action>
+bool together(Communicator& ranks, Reporter& reporter, const Action& action) {
+    if (ranks.size() == 1) {
+        action();
+        return true;
+    }
+    std::string message;
+    try {
+        action();
+    } catch (const Error& error) {
+        message = error.what();
+    } catch (const std::bad_alloc&) {
+        message = "out of memory";
+    }
+    const bool failed = !message.empty(), first = ranks.rank() == 0;
+    // Each speaks before it lets the others go on, and end.
+    if (failed && first)
+        reporter.error("", message);
+    const bool told = ranks.any(failed && first);
+    if (failed && !told)
+        reporter.error("", message);
+    return !ranks.any(failed);
+}
+
+TrainSummary train_together(Training& training, const TrainOptions& options, Communicator& ranks,
+                            Reporter& reporter) {
+    const bool first = ranks.rank() == 0;
+    const bool ready = together(ranks, reporter,
+                                [&] {
+                                    training.open(ranks.size());
+                                    if (first)
+                                        training.open_folder(run_mode(options));
+                                }) &&
+                       together(ranks, reporter,
+                                [&] {
+                                    if (first)
+                                        training.learn();
+                                }) &&
+                       together(ranks, reporter, [&] {
+                           if (!first)
+                               training.open_folder(trainer::RunMode::resume);
+                           training.take_learned();
+                       });
+    return ready ? training.run(ranks) : TrainSummary{.nothing_done = true};
+}
+
+} // namespace
+
+TrainSummary run_training(const TrainOptions& options, const Environment& environment,
+                          Reporter& reporter) {
+    check_train_options(options);
+    const Shard shard = parse_shard("auto", environment);
+    if (options.dry_run) {
+        if (shard.index > 1)
+            return {};
+        Training training(options, environment, reporter, shard.count);
+        training.open(static_cast<int>(shard.count));
+        training.plan(static_cast<int>(shard.count));
+        return {};
+    }
+    const std::unique_ptr<Communicator> ranks = make_communicator({.launched = shard.count});
+    if (ranks->size() == 1) {
+        Training training(options, environment, reporter, 1);
+        return train_together(training, options, *ranks, reporter);
+    }
+    RankReporter quiet(reporter, ranks->rank());
+    Reporter& own = ranks->rank() == 0 ? reporter : quiet;
+    try {
+        Training training(options, environment, own, shard.count);
+        TrainSummary summary = train_together(training, options, *ranks, own);
+        if (ranks->rank() != 0) // an exit status other than 0 would end the first one
+            summary.failed = 0, summary.interrupted = false;
+        return summary;
+    } catch (const Error& error) {
+        // The others may be waiting for this process: what it has to say comes first.
+        own.error("", error.what());
+        ranks->abort(kFailed);
+        throw;
+    }
+}
+
+} // namespace clip::app
