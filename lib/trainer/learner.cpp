@@ -6,7 +6,10 @@
 
 #include "base/concat.hpp"
 #include "base/error.hpp"
+#include "trainer/bag_of_words_learner.hpp"
+#include "trainer/caption_learner.hpp"
 #include "trainer/contrastive_learner.hpp"
+#include "trainer/predictive_parameters.hpp"
 
 namespace clip::trainer {
 
@@ -30,14 +33,19 @@ Objective parse_objective(std::string_view name) {
                 ", want contrastive, bag-of-words, caption or siglip)"));
 }
 
-std::vector<ExtraParameter> extra_parameters(const ModelConfig&,
+std::vector<ExtraParameter> extra_parameters(const ModelConfig& config,
                                              const ObjectiveSettings& settings) {
     switch (settings.objective) {
+    case Objective::bag_of_words:
+        return bag_of_words_parameters(config);
+    case Objective::caption:
+        return caption_parameters(config);
     case Objective::siglip:
         return {{.name = "logit_bias", .shape = Shape{}}};
-    default:
-        return {};
+    case Objective::contrastive:
+        break;
     }
+    return {};
 }
 
 void initialize_extra(Parameters& parameters, const ModelConfig&, const ObjectiveSettings& settings,
@@ -49,10 +57,6 @@ void initialize_extra(Parameters& parameters, const ModelConfig&, const Objectiv
     }
 }
 
-std::vector<std::string> locked_by_objective(Objective) {
-    return {};
-}
-
 std::unique_ptr<Learner> make_learner(const LearnerParts& parts) {
     const ObjectiveSettings& settings = parts.settings;
     if (settings.label_smoothing < 0 || settings.label_smoothing >= 1)
@@ -61,6 +65,15 @@ std::unique_ptr<Learner> make_learner(const LearnerParts& parts) {
                     ", want 0 or more and less than 1)"));
     if (settings.label_smoothing > 0 && settings.objective != Objective::contrastive)
         fail(ErrorCode::invalid_argument, "smooth labels: only the contrastive objective has any");
+    switch (settings.objective) {
+    case Objective::bag_of_words:
+        return make_bag_of_words_learner(parts);
+    case Objective::caption:
+        return make_caption_learner(parts);
+    case Objective::contrastive:
+    case Objective::siglip:
+        break;
+    }
     return std::make_unique<ContrastiveLearner>(parts);
 }
 

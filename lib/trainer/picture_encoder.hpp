@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <memory>
+
+#include "model/vision_tower.hpp"
+#include "trainer/layers.hpp"
+
+namespace clip::trainer {
+
+/// The picture tower as inference computes it, from weights that are being trained: what a
+/// validation uses between steps. Batch norm uses its running statistics.
+class PictureEncoder {
+  public:
+    PictureEncoder(const TowerContext& context, const ModelConfig& config)
+        : context_(context), config_(config) {}
+    /// To be called whenever weights have changed. Gives the packed weights' memory back.
+    void refresh() { tower_.reset(); }
+    /// pictures (N, 3, S, S) -> features (N, E), not normalised
+    void encode(ConstView pictures, MutView features);
+
+  private:
+    const TowerContext& context_;
+    const ModelConfig& config_;
+    std::unique_ptr<VisionTower> tower_; ///< made when it is first needed
+};
+
+} // namespace clip::trainer
