@@ -272,7 +272,7 @@ TrainSummary train_together(Training& training, const TrainOptions& options, Com
                                 }) &&
                        together(ranks, reporter, [&] {
                            if (!first)
-                               training.open_folder(trainer::RunMode::resume);
+                               training.open_folder(trainer::RunMode::follow);
                            training.take_learned();
                        });
     return ready ? training.run(ranks) : TrainSummary{.nothing_done = true};

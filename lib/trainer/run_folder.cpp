@@ -34,6 +34,13 @@ bool exists(const std::string& path) {
     return ::lstat(path.c_str(), &info) == 0;
 }
 
+int open_folder(const std::string& path) {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        fail_errno(concat("open ", path), errno);
+    return fd;
+}
+
 /// Makes `path` where there is nothing yet. Opens and locks it.
 int open_locked(const std::string& path) {
     if (path.empty())
@@ -65,9 +72,11 @@ int open_locked(const std::string& path) {
 
 struct RunFolder::Impl {
     Impl(const std::string& given, RunMode mode)
-        : path(without_trailing_slashes(given)), fd(open_locked(path)), log(in("log.jsonl")) {
+        : path(without_trailing_slashes(given)), follows(mode == RunMode::follow),
+          fd(follows ? open_folder(path) : open_locked(path)), log(in("log.jsonl")) {
         try {
-            begin(mode);
+            if (!follows)
+                begin(mode);
         } catch (...) {
             ::close(fd);
             throw;
@@ -124,6 +133,7 @@ struct RunFolder::Impl {
     }
 
     std::string path;
+    bool follows; ///< writes nothing
     int fd;
     RunLog log;
     bool log_begins = false; ///< lines of a run that left no state are not continued
@@ -146,7 +156,8 @@ RunState RunFolder::load(Parameters& parameters, std::span<float> average,
                          const std::map<std::string, std::string>& settings) {
     RunState state = read_run_state(impl_->state(), concat("resume ", impl_->path), parameters,
                                     average, settings);
-    impl_->log.cut_behind(state.step);
+    if (!impl_->follows)
+        impl_->log.cut_behind(state.step);
     impl_->log_begins = false;
     return state;
 }

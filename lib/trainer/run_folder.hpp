@@ -20,6 +20,7 @@ enum class RunMode : std::uint8_t {
     fresh,     ///< refuses a folder that holds a run
     resume,    ///< goes on, or begins where there is nothing yet
     overwrite, ///< takes away what an earlier run left, and only that
+    follow,    ///< of the ranks that do not write: only load() may be called; nothing is locked
 };
 
 /// Only one process writes a run: the folder is locked while this lives, also in processes that are
