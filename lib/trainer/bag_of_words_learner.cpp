@@ -56,7 +56,8 @@ class BagOfWordsLearner final : public Learner {
         const Arena::Mark mark = context_.arena.mark();
         head_.losses(encode(batch.pictures), bags.sets(), losses);
         context_.arena.rewind(mark);
-        return mean_over_ranks(std::accumulate(losses.begin(), losses.end(), 0.0), batch, ranks_);
+        return std::accumulate(losses.begin(), losses.end(), 0.0) /
+               static_cast<double>(losses.size());
     }
 
     void score(ConstView pictures, std::span<const TokenizedText> captions,

@@ -49,11 +49,21 @@ std::vector<ExtraParameter> extra_parameters(const ModelConfig& config,
 }
 
 void initialize_extra(Parameters& parameters, const ModelConfig&, const ObjectiveSettings& settings,
-                      std::uint64_t) {
-    if (settings.objective == Objective::siglip) {
+                      std::uint64_t seed) {
+    switch (settings.objective) {
+    case Objective::bag_of_words:
+        initialize_bag_of_words_parameters(parameters, seed);
+        break;
+    case Objective::caption:
+        initialize_caption_parameters(parameters, seed);
+        break;
+    case Objective::siglip:
         // Zhai et al. 2023, section 3.2: nearly all pairs are none, and the loss begins there.
         *parameters.weight("logit_bias").f32() = -10.0F;
         *parameters.weight("logit_scale").f32() = std::log(10.0F);
+        break;
+    case Objective::contrastive:
+        break;
     }
 }
 

@@ -84,7 +84,9 @@ std::vector<ExtraParameter> extra_parameters(const ModelConfig& config,
 /// Gives them their first values.
 void initialize_extra(Parameters& parameters, const ModelConfig& config,
                       const ObjectiveSettings& settings, std::uint64_t seed);
-/// Prefixes of the model's weights that an objective leaves as they are.
+/// Prefixes of the model's weights that an objective has no gradient for. They are to be locked:
+/// weight decay would shrink them otherwise. A bag of words uses nothing of the text tower, a
+/// caption all but its projection.
 std::vector<std::string> locked_by_objective(Objective objective);
 
 /// Errors: invalid_argument (settings that do not go together).

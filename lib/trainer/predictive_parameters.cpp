@@ -3,30 +3,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
-#include "base/random.hpp"
+#include "trainer/initialize.hpp"
 
 namespace clip::trainer {
 
 namespace {
 
 constexpr double kHeadDeviation = 0.01;
-// Streams of the seed that nothing else of training draws from: "bags", "capt" in ASCII.
-constexpr std::uint64_t kBagOfWordsStream = 0x62616773, kCaptionStream = 0x63617074;
-
-/// Normal numbers in pairs (Box & Muller 1958), each a function of its place.
-void fill_normal(MutView out, double deviation, std::uint64_t seed, std::uint64_t stream) {
-    RandomStream random(seed, stream);
-    const auto uniform = [&random] { return (random.next() + 0.5) * 0x1p-32; };
-    for (std::int64_t i = 0; i < out.numel(); i += 2) {
-        const double radius = deviation * std::sqrt(-2 * std::log(uniform()));
-        const double angle = 2 * std::numbers::pi * uniform();
-        out.f32()[i] = static_cast<float>(radius * std::cos(angle));
-        if (i + 1 < out.numel())
-            out.f32()[i + 1] = static_cast<float>(radius * std::sin(angle));
-    }
-}
 
 void fill_zero(MutView out) {
     std::fill_n(out.f32(), out.numel(), 0.0F);
@@ -45,13 +29,15 @@ std::vector<ExtraParameter> caption_parameters(const ModelConfig& config) {
 }
 
 void initialize_bag_of_words_parameters(Parameters& parameters, std::uint64_t seed) {
-    fill_normal(parameters.weight("bag_of_words.weight"), kHeadDeviation, seed, kBagOfWordsStream);
+    fill_normal(parameters.weight("bag_of_words.weight"), kHeadDeviation, seed,
+                stream_of("bag_of_words.weight"));
     fill_zero(parameters.weight("bag_of_words.bias"));
 }
 
 void initialize_caption_parameters(Parameters& parameters, std::uint64_t seed) {
     const MutView weight = parameters.weight("caption.prefix.weight");
-    fill_normal(weight, 1 / std::sqrt(static_cast<double>(weight.shape[1])), seed, kCaptionStream);
+    fill_normal(weight, 1 / std::sqrt(static_cast<double>(weight.shape[1])), seed,
+                stream_of("caption.prefix.weight"));
     fill_zero(parameters.weight("caption.prefix.bias"));
 }
 

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
-// What the predictive objectives (bag of words, caption) train beside the model, and what of the
-// model they do not.
+// What the predictive objectives (bag of words, caption) train beside the model.
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "model/config.hpp"
@@ -23,9 +21,5 @@ std::vector<ExtraParameter> caption_parameters(const ModelConfig& config);
 void initialize_bag_of_words_parameters(Parameters& parameters, std::uint64_t seed);
 /// weight: normal, deviation E^-0.5, as the model's own projections; bias: 0.
 void initialize_caption_parameters(Parameters& parameters, std::uint64_t seed);
-
-/// Prefixes of the model's weights that an objective has no gradient for. They are to be locked:
-/// weight decay would shrink them otherwise.
-std::vector<std::string> locked_by_objective(Objective objective);
 
 } // namespace clip::trainer

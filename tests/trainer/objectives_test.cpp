@@ -117,7 +117,8 @@ TEST_CASE("objectives: loss, gradients and scores are PyTorch's") {
                 const double loss = run.learner().learn(pairs.batch(), 1);
                 CHECK(std::fabs(loss - golden(prefix + "loss")[0]) < 2e-6);
                 CHECK(std::fabs(run.learner().evaluate(pairs.batch()) - loss) < 2e-6);
-                // A float32 chain of some 20 ops that each round to 6e-8; measured: 3e-6 at most.
+                // A float32 chain of some 20 ops over up to 48 terms, each of which rounds to
+                // 6e-8, and 5e-6 of the file's own digits. Measured: 4e-6.
                 for (const ParameterInfo& info : run.parameters().all()) {
                     if (!info.trained)
                         continue;
@@ -214,7 +215,7 @@ TEST_CASE("objectives: two ranks with a part of a batch each are as good as one"
 
         TwoRanks::Shared shared;
         std::array<std::vector<float>, 2> parts;
-        std::array<std::array<double, 2>, 2> losses{};
+        std::array<double, 2> losses{};
         const auto play = [&](std::size_t rank) {
             ThreadPool pool(1);
             const auto backend = make_backend({}, pool, CpuImplementation::ref);
@@ -222,14 +223,13 @@ TEST_CASE("objectives: two ranks with a part of a batch each are as good as one"
             TinyRun run(objective, *backend, ranks);
             const LearnerBatch batch = rank == 0 ? pairs.rows(0, 5) : pairs.rows(5, 3);
             parts[rank] = run.gradients(batch);
-            losses[rank] = {run.learner().learn(batch, 2), run.learner().evaluate(batch)};
+            losses[rank] = run.learner().learn(batch, 2);
         };
         std::thread other([&] { play(1); });
         play(0);
         other.join();
         CHECK(losses[0] == losses[1]);
-        CHECK(std::fabs(losses[0][0] - loss) < 1e-6);
-        CHECK(std::fabs(losses[0][1] - loss) < 2e-6);
+        CHECK(std::fabs(losses[0] - loss) < 1e-6);
         for (std::size_t i = 0; i < whole.size(); ++i)
             parts[0][i] += parts[1][i];
         CHECK(difference(parts[0], whole) < 1e-6);

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "support/cases.hpp"
-#include "trainer/bag_of_words_learner.hpp"
-#include "trainer/caption_learner.hpp"
+#include "trainer/learner.hpp"
+#include "trainer/parameters.hpp"
 
 namespace clip::test {
 
@@ -133,9 +133,7 @@ class TinyRun {
                                           .config = tiny_config(),
                                           .ranks = ranks,
                                           .settings = {.objective = objective}};
-        learner_ = objective == trainer::Objective::caption
-                       ? trainer::make_caption_learner(parts)
-                       : trainer::make_bag_of_words_learner(parts);
+        learner_ = trainer::make_learner(parts);
     }
 
     trainer::Parameters& parameters() { return parameters_; }
@@ -151,9 +149,7 @@ class TinyRun {
 
   private:
     static trainer::Parameters make_parameters(trainer::Objective objective) {
-        const auto extra = objective == trainer::Objective::caption
-                               ? trainer::caption_parameters(tiny_config())
-                               : trainer::bag_of_words_parameters(tiny_config());
+        const auto extra = trainer::extra_parameters(tiny_config(), {.objective = objective});
         return {tiny_config(), extra, trainer::locked_by_objective(objective)};
     }
 

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "tiny_run.hpp"
+#include "trainer/predictive_parameters.hpp"
 #include "trainer/vocabulary_softmax.hpp"
 
 using namespace clip;
