@@ -9,7 +9,7 @@ import xml.etree.ElementTree
 
 from fontTools.pens.svgPathPen import SVGPathPen
 from fontTools.ttLib import TTFont
-from PIL import Image
+from PIL import Image, ImageChops, ImageDraw
 
 from captions import captions
 from pictures import draw_svg
@@ -142,7 +142,7 @@ def noto(data):
             yield file_name(emoji), Image.open(io.BytesIO(pictures[glyph].imageData)), texts(emoji)
 
 
-def twemoji(data):
+def twemoji(data, subgroups=None):
     """Twemoji Mozilla holds outlines in layers of one colour each (COLR version 0)."""
     path = f"{data}/firefox-esr/usr/lib/firefox-esr/fonts/TwemojiMozilla.ttf"
     if not os.path.exists(path):
@@ -152,7 +152,7 @@ def twemoji(data):
     find, top, bottom = Ligatures(font).find, font["hhea"].ascent, font["hhea"].descent
     for emoji in read_emoji(data):
         glyph = find(emoji.points, layers)
-        if not glyph:
+        if not glyph or (subgroups and emoji.subgroup not in subgroups):
             continue
         shapes = ""
         for layer in layers[glyph]:
@@ -164,3 +164,17 @@ def twemoji(data):
         svg = (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 {-top} '
                f'{outlines[glyph].width} {top - bottom}"><g transform="scale(1,-1)">{shapes}</g></svg>')
         yield file_name(emoji), draw_svg(svg.encode()), texts(emoji)
+
+
+def round_flags(data):
+    """The middle of Twemoji's flags cut out as a disc, as some vendors draw them."""
+    for name, image, names in twemoji(data, {"country-flag"}):
+        image = image.convert("RGBA")
+        left, top, right, bottom = image.getchannel("A").getbbox()
+        side = bottom - top
+        left += (right - left - side) // 2
+        image = image.crop((left, top, left + side, bottom))
+        disc = Image.new("L", image.size, 0)
+        ImageDraw.Draw(disc).ellipse((2, 2, side - 3, side - 3), fill=255)
+        image.putalpha(ImageChops.multiply(image.getchannel("A"), disc))
+        yield name, image, names

@@ -19,6 +19,7 @@ import time
 
 import clipart
 import emoji
+import lettering
 import scenes
 from pictures import small, write_png
 
@@ -26,10 +27,12 @@ from pictures import small, write_png
 SOURCES = {
     "noto": emoji.noto,
     "twemoji": emoji.twemoji,
+    "round-flags": emoji.round_flags,
     "openclipart": clipart.openclipart,
     "furniture": scenes.furniture,
     "landscapes": scenes.landscapes,
     "tango": scenes.icons,
+    "letters": lettering.letters,
 }
 
 
