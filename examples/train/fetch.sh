@@ -4,8 +4,9 @@
 #
 #   examples/train/fetch.sh DATA [train|eval|all]
 #
-# Each package is downloaded by apt and unpacked below DATA/PACKAGE. Nothing is installed and no root
-# is needed; what is there already is kept. `train` is 464 MB of downloads, `all` (the default) 948.
+# Each package is downloaded by apt and unpacked below DATA/PACKAGE. Nothing is installed, and no
+# root is needed; what is there already is kept. `train` is 464 MB of downloads, `all`, the
+# default, 948.
 set -eu
 
 data=${1:?"usage: fetch.sh DATA [train|eval|all]"}

@@ -57,7 +57,8 @@ def iso_flags(data):
         letters = [point - 0x1F1E6 for point in one.points]
         if len(letters) == 2 and all(0 <= letter < 26 for letter in letters):
             countries["".join(chr(97 + letter) for letter in letters)] = one.name
-    for path in files_below(f"{data}/iso-flags-png-320x240/usr/share/iso-flags-png-320x240", ".png"):
+    package = "iso-flags-png-320x240"
+    for path in files_below(f"{data}/{package}/usr/share/{package}", ".png"):
         name = countries.get(os.path.basename(path)[:-4])
         if name:
             yield path, {"iso-flags": clean(name)}
@@ -69,7 +70,8 @@ STAMPS = {  # of Tux Paint: photographs of things cut out, and for some classes 
     "flower": "plants/flowers", "tree": "plants/trees", "planet": "space/(planets|moon)",
     "coin": "symbols/money/.*coins", "musical instrument": "hobbies/music",
     "tool": "household/tools", "road sign": "town/roadsigns",
-    "vehicle": "(vehicles|military/vehicles)", "hat": "clothes/hats", "chess piece": "symbols/chess",
+    "vehicle": "(vehicles|military/vehicles)", "hat": "clothes/hats",
+    "chess piece": "symbols/chess",
     "letter": "symbols/alphabets/(english|german|spanish)",
     "sign language hand": "symbols/alphabets/asl",
 }
@@ -102,10 +104,10 @@ def qabcs(data):
 
 
 SCENES = {
-    "beach": "beach or sea", "sea": "beach or sea", "water": "lake or river", "mountain": "mountains",
-    "hills": "green hills and fields", "fields": "green hills and fields", "valley": "valley",
-    "desert": "desert", "dune": "desert", "canyon": "desert", "badlands": "desert", "city": "city",
-    "snow": "snow", "lava": "volcano",
+    "beach": "beach or sea", "sea": "beach or sea", "water": "lake or river",
+    "mountain": "mountains", "hills": "green hills and fields", "fields": "green hills and fields",
+    "valley": "valley", "desert": "desert", "dune": "desert", "canyon": "desert",
+    "badlands": "desert", "city": "city", "snow": "snow", "lava": "volcano",
 }
 
 
@@ -117,11 +119,12 @@ def scenes(data):
 
 
 MESSIER = {
-    "globular star cluster": "2 3 4 5 9 10 12 13 14 15 19 22 28 30 53 54 55 56 62 68 69 70 71 72 75 79 "
-                             "80 92 107",
-    "open star cluster": "6 7 11 18 21 23 25 26 29 34 35 36 37 38 39 41 44 46 47 48 50 52 67 93 103",
-    "galaxy": "31 33 51 58 59 60 61 63 64 65 66 74 77 81 82 83 85 88 89 90 91 94 95 96 98 99 100 101 "
-              "102 104 105 106 108 109",
+    "globular star cluster": "2 3 4 5 9 10 12 13 14 15 19 22 28 30 53 54 55 56 62 68 69 70 71 72 "
+                             "75 79 80 92 107",
+    "open star cluster": "6 7 11 18 21 23 25 26 29 34 35 36 37 38 39 41 44 46 47 48 50 52 67 "
+                         "93 103",
+    "galaxy": "31 33 51 58 59 60 61 63 64 65 66 74 77 81 82 83 85 88 89 90 91 94 95 96 98 99 100 "
+              "101 102 104 105 106 108 109",
     "nebula": "1 8 16 17 20 27 42 57 76 78 97",
 }
 
@@ -129,7 +132,8 @@ MESSIER = {
 def messier(data):
     """Telescope photographs of Messier's catalogue."""
     labels = {number: label for label, numbers in MESSIER.items() for number in numbers.split()}
-    for path in files_below(f"{data}/stellarium-data/usr/share/stellarium/nebulae/default", ".png"):
+    folder = f"{data}/stellarium-data/usr/share/stellarium/nebulae/default"
+    for path in files_below(folder, ".png"):
         number = re.match(r"m(\d+)", os.path.basename(path))
         if number and number[1] in labels:
             yield path, {"messier4": labels[number[1]]}

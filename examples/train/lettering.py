@@ -33,7 +33,8 @@ def letters(data):
     for number, path in enumerate(filter(os.path.exists, fonts)):
         font = ImageFont.truetype(path, 160)
         for i, character in enumerate(string.ascii_letters + string.digits):
-            image = draw(character, font, COLOURS[(i + 3 * number) % len(COLOURS)], (i + number) % 3 == 0)
+            colour = COLOURS[(i + 3 * number) % len(COLOURS)]
+            image = draw(character, font, colour, (i + number) % 3 == 0)
             if character.isdigit():
                 texts = captions("number " + character, None, ["digit " + DIGITS[int(character)]],
                                  ["digit", "number"])
