@@ -72,6 +72,8 @@ def main():
             else:
                 print(f"pairs: {source}: {count} pictures, {len(names)} names, "
                       f"{time.monotonic() - start:.0f} s", flush=True)
+    if total == 0:
+        sys.exit(f"pairs: nothing below {data}: run fetch.sh first")
     os.replace(f"{out}/train.jsonl.part", f"{out}/train.jsonl")
     print(f"pairs: {total} pictures, {len(all_names)} names")
 
