@@ -12,9 +12,16 @@ import re
 PROMPT = "a photo of a {}."
 
 
+def read_table(text):
+    """Lines of "key: value, value" as {key: [value, value]}."""
+    rows = (line.strip().split(":") for line in text.strip().splitlines())
+    return {key: [value.strip() for value in values.split(",") if value] for key, values in rows}
+
+
 def clean(text):
     """In lower case, without underscores, curly quotes, and stops at its ends."""
-    text = html.unescape(text).translate(str.maketrans("\u201c\u201d\u2018\u2019\u2014_", "\"\"''- "))
+    plain = str.maketrans("\u201c\u201d\u2018\u2019\u2014_", "\"\"''- ")
+    text = html.unescape(text).translate(plain)
     return re.sub(r"\s+", " ", text).strip(" .!\"").lower()
 
 
@@ -26,7 +33,8 @@ def captions(name, medium=None, also=(), classes=()):
     """
     name = clean(name)
     classes = [text for text in dict.fromkeys(map(clean, classes)) if text and text != name][:4]
-    also = [text for text in dict.fromkeys(map(clean, also)) if text and text not in (name, *classes)]
+    also = [text for text in dict.fromkeys(map(clean, also)) if text]
+    also = [text for text in also if text not in (name, *classes)]
     out = [name, PROMPT.format(name)]
     if medium:
         out.append(f"{medium} {name}")

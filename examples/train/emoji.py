@@ -9,9 +9,9 @@ import xml.etree.ElementTree
 
 from fontTools.pens.svgPathPen import SVGPathPen
 from fontTools.ttLib import TTFont
-from PIL import Image
+from PIL import Image, ImageChops, ImageDraw
 
-from captions import captions
+from captions import captions, read_table
 from pictures import draw_svg
 
 Emoji = collections.namedtuple("Emoji", "points name group subgroup keywords")
@@ -20,36 +20,83 @@ VARIATION = 0xFE0F  # asks for the coloured form of a character
 SKIN_TONES = range(0x1F3FB, 0x1F400)
 
 # What people call the subgroups of emoji-test.txt, from the narrowest word to the widest.
-CLASSES = {
-    "face": ["face", "smiley"], "cat-face": ["cat", "face"], "monkey-face": ["monkey", "face"],
-    "heart": ["heart"], "emotion": ["feeling"], "hand": ["hand", "gesture"],
-    "hands": ["hand", "gesture"], "body-parts": ["body part"], "person": ["person"],
-    "person-role": ["person", "person at work"], "person-fantasy": ["fantasy figure", "person"],
-    "person-activity": ["person"], "person-sport": ["sports person", "person"],
-    "person-symbol": ["silhouette", "person"], "family": ["family", "people"],
-    "animal-mammal": ["mammal", "animal"], "animal-bird": ["bird", "animal"],
-    "animal-amphibian": ["amphibian", "animal"], "animal-reptile": ["reptile", "animal"],
-    "animal-marine": ["sea animal", "animal"], "animal-bug": ["insect", "animal"],
-    "plant-flower": ["flower", "plant"], "plant-other": ["plant"],
-    "food-fruit": ["fruit", "food"], "food-vegetable": ["vegetable", "food"],
-    "food-prepared": ["meal", "food"], "food-asian": ["asian dish", "food"],
-    "food-marine": ["seafood", "food"], "food-sweet": ["dessert", "food"], "drink": ["drink"],
-    "dishware": ["dishware"], "place-map": ["map"], "place-geographic": ["landscape", "place"],
-    "place-building": ["building", "place"], "place-religious": ["religious building", "building"],
-    "place-other": ["place"], "transport-ground": ["vehicle"], "transport-water": ["boat", "vehicle"],
-    "transport-air": ["aircraft", "vehicle"], "hotel": ["hotel sign"], "time": ["clock"],
-    "sky & weather": ["weather", "sky"], "event": ["celebration"], "award-medal": ["medal"],
-    "sport": ["sport"], "game": ["game", "toy"], "arts & crafts": ["arts and crafts"],
-    "clothing": ["piece of clothing"], "sound": ["sound"], "music": ["music"],
-    "musical-instrument": ["musical instrument"], "phone": ["telephone"],
-    "computer": ["computer device"], "light & video": ["camera or light"], "book-paper": ["paper"],
-    "money": ["money"], "mail": ["mail"], "writing": ["pen"], "office": ["office supplies"],
-    "lock": ["lock"], "tool": ["tool"], "science": ["science"], "medical": ["medicine"],
-    "household": ["household item"], "other-object": [], "transport-sign": ["road sign", "sign"],
-    "warning": ["warning sign", "sign"], "arrow": ["arrow"], "religion": ["religious symbol"],
-    "zodiac": ["sign of the zodiac"], "geometric": ["shape"], "keycap": ["key"],
-    "country-flag": ["flag"], "subdivision-flag": ["flag"], "flag": ["flag"],
-}
+CLASSES = read_table("""
+    face: face, smiley
+    cat-face: cat, face
+    monkey-face: monkey, face
+    heart: heart
+    emotion: feeling
+    hand: hand, gesture
+    hands: hand, gesture
+    body-parts: body part
+    person: person
+    person-role: person, person at work
+    person-fantasy: fantasy figure, person
+    person-activity: person
+    person-sport: sports person, person
+    person-symbol: silhouette, person
+    family: family, people
+    animal-mammal: mammal, animal
+    animal-bird: bird, animal
+    animal-amphibian: amphibian, animal
+    animal-reptile: reptile, animal
+    animal-marine: sea animal, animal
+    animal-bug: insect, animal
+    plant-flower: flower, plant
+    plant-other: plant
+    food-fruit: fruit, food
+    food-vegetable: vegetable, food
+    food-prepared: meal, food
+    food-asian: asian dish, food
+    food-marine: seafood, food
+    food-sweet: dessert, food
+    drink: drink
+    dishware: dishware
+    place-map: map
+    place-geographic: landscape, place
+    place-building: building, place
+    place-religious: religious building, building
+    place-other: place
+    transport-ground: vehicle
+    transport-water: boat, vehicle
+    transport-air: aircraft, vehicle
+    hotel: hotel sign
+    time: clock
+    sky & weather: weather, sky
+    event: celebration
+    award-medal: medal
+    sport: sport
+    game: game, toy
+    arts & crafts: arts and crafts
+    clothing: piece of clothing
+    sound: sound
+    music: music
+    musical-instrument: musical instrument
+    phone: telephone
+    computer: computer device
+    light & video: camera or light
+    book-paper: paper
+    money: money
+    mail: mail
+    writing: pen
+    office: office supplies
+    lock: lock
+    tool: tool
+    science: science
+    medical: medicine
+    household: household item
+    other-object: 
+    transport-sign: road sign, sign
+    warning: warning sign, sign
+    arrow: arrow
+    religion: religious symbol
+    zodiac: sign of the zodiac
+    geometric: shape
+    keycap: key
+    country-flag: flag
+    subdivision-flag: flag
+    flag: flag
+""")
 
 
 def classes_of(emoji):
@@ -142,17 +189,18 @@ def noto(data):
             yield file_name(emoji), Image.open(io.BytesIO(pictures[glyph].imageData)), texts(emoji)
 
 
-def twemoji(data):
+def twemoji(data, subgroups=None):
     """Twemoji Mozilla holds outlines in layers of one colour each (COLR version 0)."""
     path = f"{data}/firefox-esr/usr/lib/firefox-esr/fonts/TwemojiMozilla.ttf"
     if not os.path.exists(path):
         return
     font = TTFont(path)
-    layers, outlines, colours = font["COLR"].ColorLayers, font.getGlyphSet(), font["CPAL"].palettes[0]
+    layers, outlines = font["COLR"].ColorLayers, font.getGlyphSet()
+    colours = font["CPAL"].palettes[0]
     find, top, bottom = Ligatures(font).find, font["hhea"].ascent, font["hhea"].descent
     for emoji in read_emoji(data):
         glyph = find(emoji.points, layers)
-        if not glyph:
+        if not glyph or (subgroups and emoji.subgroup not in subgroups):
             continue
         shapes = ""
         for layer in layers[glyph]:
@@ -161,6 +209,21 @@ def twemoji(data):
             colour = colours[layer.colorID]
             shapes += (f'<path d="{pen.getCommands()}" fill-opacity="{colour.alpha / 255:.3f}" '
                        f'fill="#{colour.red:02x}{colour.green:02x}{colour.blue:02x}"/>')
-        svg = (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 {-top} '
-               f'{outlines[glyph].width} {top - bottom}"><g transform="scale(1,-1)">{shapes}</g></svg>')
+        svg = ('<svg xmlns="http://www.w3.org/2000/svg" '
+               f'viewBox="0 {-top} {outlines[glyph].width} {top - bottom}">'
+               f'<g transform="scale(1,-1)">{shapes}</g></svg>')
         yield file_name(emoji), draw_svg(svg.encode()), texts(emoji)
+
+
+def round_flags(data):
+    """The middle of Twemoji's flags cut out as a disc, as some vendors draw them."""
+    for name, image, names in twemoji(data, {"country-flag"}):
+        image = image.convert("RGBA")
+        left, top, right, bottom = image.getchannel("A").getbbox()
+        side = bottom - top
+        left += (right - left - side) // 2
+        image = image.crop((left, top, left + side, bottom))
+        disc = Image.new("L", image.size, 0)
+        ImageDraw.Draw(disc).ellipse((2, 2, side - 3, side - 3), fill=255)
+        image.putalpha(ImageChops.multiply(image.getchannel("A"), disc))
+        yield name, image, names

@@ -19,6 +19,7 @@ import time
 
 import clipart
 import emoji
+import lettering
 import scenes
 from pictures import small, write_png
 
@@ -26,10 +27,12 @@ from pictures import small, write_png
 SOURCES = {
     "noto": emoji.noto,
     "twemoji": emoji.twemoji,
+    "round-flags": emoji.round_flags,
     "openclipart": clipart.openclipart,
     "furniture": scenes.furniture,
     "landscapes": scenes.landscapes,
     "tango": scenes.icons,
+    "letters": lettering.letters,
 }
 
 
@@ -69,6 +72,8 @@ def main():
             else:
                 print(f"pairs: {source}: {count} pictures, {len(names)} names, "
                       f"{time.monotonic() - start:.0f} s", flush=True)
+    if total == 0:
+        sys.exit(f"pairs: nothing below {data}: run fetch.sh first")
     os.replace(f"{out}/train.jsonl.part", f"{out}/train.jsonl")
     print(f"pairs: {total} pictures, {len(all_names)} names")
 

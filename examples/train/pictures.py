@@ -36,7 +36,7 @@ def has_alpha(image):
 
 
 def small(image, side=SIDE):
-    """RGB or RGBA, trimmed, of at most `side` pixels; never enlarged. None where it shows nothing."""
+    """RGB or RGBA, trimmed, of at most `side` pixels, never enlarged; None if it shows nothing."""
     if not has_alpha(image):
         image = image.convert("RGB")
     else:

@@ -10,17 +10,23 @@ import zipfile
 
 from PIL import Image
 
-from captions import captions
+from captions import captions, read_table
 from pictures import draw_svg, files_below
 
-FURNITURE = {
-    "Bathroom": ["bathroom furniture"], "Bedroom": ["bedroom furniture", "furniture"],
-    "Characters": ["person", "human figure"], "Doors and windows": ["door or window"],
-    "Exterior": ["outdoor object"], "Kitchen": ["kitchen object", "household item"],
-    "Lights": ["lamp", "light"], "Living room": ["living room furniture", "furniture"],
-    "Miscellaneous": ["object"], "Office": ["office furniture", "furniture"],
-    "Staircases": ["staircase"], "Vehicles": ["vehicle"],
-}
+FURNITURE = read_table("""
+    Bathroom: bathroom furniture
+    Bedroom: bedroom furniture, furniture
+    Characters: person, human figure
+    Doors and windows: door or window
+    Exterior: outdoor object
+    Kitchen: kitchen object, household item
+    Lights: lamp, light
+    Living room: living room furniture, furniture
+    Miscellaneous: object
+    Office: office furniture, furniture
+    Staircases: staircase
+    Vehicles: vehicle
+""")
 # Who made a model, and marks of the catalogue.
 NOT_TAGS = {"", "Blend Swap", "SCPTS", "Haussmann", "Adjustable"}
 
@@ -52,7 +58,7 @@ SCENES = {
     "badlands": ("badlands", ["barren rocky land", "rocks"], ["desert"]),
     "beach": ("beach", ["a sandy beach by the sea", "coast"], ["beach", "sea"]),
     "canyon": ("canyon", ["red rocks and cliffs", "a gorge"], ["canyon", "desert"]),
-    "city": ("city", ["a city skyline with tall buildings", "skyscrapers"], ["city", "buildings"]),
+    "city": ("city", ["a city skyline with tall buildings", "skyscrapers"], ["buildings"]),
     "desert": ("desert", ["dry sandy land"], ["desert"]),
     "dune": ("sand dunes", ["dunes in a desert", "sand"], ["desert"]),
     "fields": ("fields", ["green fields", "meadow and farmland"], ["field", "grass"]),
@@ -72,7 +78,8 @@ SCENES = {
 
 def land_files(data):
     """(path, what it shows, whether it is in the public domain) of each landscape."""
-    for path in files_below(f"{data}/endless-sky-data/usr/share/games/endless-sky/images/land", ".jpg"):
+    folder = f"{data}/endless-sky-data/usr/share/games/endless-sky/images/land"
+    for path in files_below(folder, ".jpg"):
         name = re.fullmatch(r"([a-z]+)\d+(-\w+)?\.jpg", os.path.basename(path))
         if name and name[1] in SCENES:
             yield path, name[1], not name[2] and os.path.basename(path) != "lava5.jpg"
@@ -91,8 +98,14 @@ NO_PICTURE = re.compile(  # icons that mean an action, and show lines and arrows
     r"go-|format-|edit-(?!cut|delete)|view-|media-(play|skip|seek|rec)|emblem-(sym|unr|read)|list-"
     r"|document-|window|tab-|process|start-here|bookmark|text-x|network-(trans|rec|idle)|package-x"
     r"|preferences-(system-sess|system-win|desktop-the)|font-x|image-(load|miss)|application-x")
-ICONS = {"face": ["face", "smiley"], "weather": ["weather"], "folder": ["folder"],
-         "mail": ["mail"], "audio": ["sound"], "battery": ["battery"]}
+ICONS = read_table("""
+    face: face, smiley
+    weather: weather
+    folder: folder
+    mail: mail
+    audio: sound
+    battery: battery
+""")
 
 
 def icons(data):
@@ -101,8 +114,8 @@ def icons(data):
         stem = os.path.basename(path)[:-4]
         if NO_PICTURE.match(stem):
             continue
-        name = re.sub(r"^(accessories|applications|preferences-desktop|preferences|utilities|x-office"
-                      r"|internet)-|-(x-)?generic", "", stem).replace("-", " ")
+        name = re.sub(r"^(accessories|applications|preferences-desktop|preferences|utilities"
+                      r"|x-office|internet)-|-(x-)?generic", "", stem).replace("-", " ")
         classes = ICONS.get(stem.split("-")[0], []) + (["device"] if "/devices/" in path else [])
         if stem.startswith("face-"):
             name = name[5:] + " face"
