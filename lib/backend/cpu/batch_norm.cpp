@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Batch norm in training. Rows are summed slice by slice (see weight_gradient.hpp), so memory is
-// read in order; what is done to a row is the reference's loop.
+// read in order; what is done to a row is what the reference does.
 #include <cmath>
 #include <span>
 #include <vector>
@@ -22,6 +22,30 @@ void for_rows(Context& context, std::int64_t rows, const Body& body) {
                                   for (std::size_t r = begin; r < end; ++r)
                                       body(static_cast<std::int64_t>(r));
                               });
+}
+
+/// ref::batch_norm_row with its choices made outside of the loop, which then is vectorised.
+template <bool kAdds, bool kRelu>
+void apply_row(float* y, const float* x, const BatchNormArgs& args, const float* residual,
+               std::int64_t channels) {
+    const float *mean = args.mean.f32(), *rstd = args.rstd.f32();
+    const float *gamma = args.gamma.f32(), *beta = args.beta.f32();
+#pragma GCC ivdep // y and residual may be the same memory, element by element
+    for (std::int64_t c = 0; c < channels; ++c) {
+        float sum = (x[c] - mean[c]) * rstd[c] * gamma[c] + beta[c];
+        if constexpr (kAdds)
+            sum = sum + residual[c];
+        y[c] = kRelu ? ref::activate(Activation::relu, sum) : sum;
+    }
+}
+
+using ApplyRow = void (*)(float*, const float*, const BatchNormArgs&, const float*, std::int64_t);
+
+ApplyRow apply_row_of(const BatchNormArgs& args) {
+    const bool relu = args.activation == Activation::relu;
+    if (args.residual.empty())
+        return relu ? apply_row<false, true> : apply_row<false, false>;
+    return relu ? apply_row<true, true> : apply_row<true, false>;
 }
 
 /// Sums over this rank's rows, then over all ranks'.
@@ -87,11 +111,10 @@ void batch_norm(Context& context, const BatchNormArgs& args) {
         run(args.running_mean, mean[c]);
         run(args.running_variance, count > 1 ? variance * count / (count - 1) : variance);
     }
+    const ApplyRow apply = apply_row_of(args);
     for_rows(context, rows, [&](std::int64_t r) {
-        ref::batch_norm_row(args.y.f32() + r * channels, x + r * channels, mean, rstd,
-                            args.gamma.f32(), args.beta.f32(),
-                            args.residual.empty() ? nullptr : args.residual.f32() + r * channels,
-                            args.activation, channels);
+        apply(args.y.f32() + r * channels, x + r * channels, args,
+              args.residual.empty() ? nullptr : args.residual.f32() + r * channels, channels);
     });
 }
 
