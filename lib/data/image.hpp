@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/error.hpp"
 
@@ -71,8 +72,11 @@ struct Image {
     int width = 0;
     int height = 0;
     PixelMode mode = PixelMode::rgb;
-    PixelBuffer pixels;  ///< (height, width, pixel_size(mode)), no gaps between rows
-    Palette palette{};   ///< RGB, only where mode is palette
+    PixelBuffer pixels; ///< (height, width, pixel_size(mode)), no gaps between rows
+    Palette palette{};  ///< RGB, only where mode is palette
+    /// Alpha of the palette's first colours, where the file gives them one; others are opaque. The
+    /// reference does not look at it.
+    std::vector<std::uint8_t> palette_alpha;
     int orientation = 1; ///< EXIF 1 to 8; 1 where the file says nothing
     std::string format;  ///< "JPEG", "PNG", ...
 

@@ -200,6 +200,10 @@ Image decode_gif(Bytes bytes, const DecodeOptions& options) {
         if (3 * i + 2 < colours.size())
             std::memcpy(image.palette[i].data(), colours.data() + 3 * i, 3);
     }
+    if (frame.transparent && mode == PixelMode::palette) {
+        image.palette_alpha.assign(static_cast<std::size_t>(*frame.transparent) + 1, 255);
+        image.palette_alpha.back() = 0;
+    }
     std::memset(image.pixels.data(), frame.transparent.value_or(0), image.pixels.size());
     cursor.set_where("in its pixels");
     const auto count = static_cast<std::size_t>(frame.width) * static_cast<unsigned>(frame.height);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // PNG by libpng, as Pillow sees it: palettes stay indices, transparency that is not a channel is
 // ignored, colours of 16 bits lose their lower byte, grey of 16 bits keeps it.
+#include <algorithm>
 #include <bit>
 #include <csetjmp>
 #include <cstring>
@@ -131,6 +132,15 @@ Palette palette_of(png_structp png, png_infop info) {
     return palette;
 }
 
+/// What tRNS says of the palette's first colours.
+std::vector<std::uint8_t> palette_alpha_of(png_structp png, png_infop info) {
+    png_bytep alpha = nullptr;
+    int count = 0;
+    if (png_get_tRNS(png, info, &alpha, &count, nullptr) == 0 || alpha == nullptr)
+        return {};
+    return {alpha, alpha + std::clamp(count, 0, 256)};
+}
+
 int orientation_of(png_structp png, png_infop info) {
     png_bytep exif = nullptr;
     png_uint_32 size = 0;
@@ -161,8 +171,10 @@ Image decode_png(Bytes bytes, const DecodeOptions& options) {
     const PixelMode mode = mode_of(depth, png_get_color_type(reader.png, reader.info));
     Image image = make_image(static_cast<int>(width), static_cast<int>(height), mode, "PNG");
     image.orientation = orientation_of(reader.png, reader.info);
-    if (mode == PixelMode::palette)
+    if (mode == PixelMode::palette) {
         image.palette = palette_of(reader.png, reader.info);
+        image.palette_alpha = palette_alpha_of(reader.png, reader.info);
+    }
     const bool wide = mode == PixelMode::grey16;
     const bool swap = wide && std::endian::native == std::endian::little;
     if (!reader.read_rows(image.pixels.data(), image.row_bytes(), depth == 16 && !wide, swap))
