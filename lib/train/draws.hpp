@@ -12,9 +12,10 @@ namespace clip::train {
 
 /// What a number is drawn for. Values are part of what --seed means: add some, change none.
 enum class Draw : std::uint32_t {
-    order = 1,  ///< the order of an epoch
-    shards = 2, ///< the order of an epoch's shards
-    sample = 3, ///< a pair's caption and crop; the place is its index in the data
+    order = 1,   ///< the order of an epoch
+    shards = 2,  ///< the order of an epoch's shards
+    sample = 3,  ///< a pair's caption and crop; the place is its index in the data
+    augment = 4, ///< what is done to a picture: 16 places a pair, from 16 times its index on
 };
 
 /// Four words for one place of an epoch.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "train/sample_maker.hpp"
 
+#include <cmath>
 #include <new>
 
 #include "base/concat.hpp"
@@ -48,7 +49,13 @@ SampleMaker::SampleMaker(const PairSource& pairs, const Tokenizer& tokenizer,
                     options.context_length, " tokens, want at least 3)"));
     options_.preprocess.crop = options.training ? Crop::placed : Crop::center;
     options_.decode.shrink_to = 0;
-    options_.decode.shrink_shorter_to = options.training && options.fast_jpeg ? 2 * n : 0;
+    options_.decode.shrink_shorter_to = 0;
+    check_augment(options.augment);
+    augmented_ = options.training && options.augment.any();
+    // The smallest crop is to keep about twice the tower's size, too.
+    const double smallest = augmented_ ? std::sqrt(options.augment.min_scale) : 1.0;
+    if (options.training && options.fast_jpeg)
+        options_.decode.shrink_shorter_to = static_cast<int>(2 * n / smallest);
 }
 
 std::size_t SampleMaker::pixel_count() const {
@@ -91,7 +98,11 @@ bool SampleMaker::make(std::uint32_t epoch, std::uint64_t index, float* pixels, 
                                         : read_image(scratch.path, options_.decode);
         if (!image)
             return refuse(reason_of(image.error().code()), image.error().what());
-        preprocess(image.value(), preprocess_options, pixels);
+        if (augmented_)
+            augment(image.value(), preprocess_options, options_.augment,
+                    {options_.seed, epoch, index, words[1]}, pixels);
+        else
+            preprocess(image.value(), preprocess_options, pixels);
     } catch (const Error& error) {
         return refuse(reason_of(error.code()), error.what());
     } catch (const std::bad_alloc&) {

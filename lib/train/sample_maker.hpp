@@ -11,6 +11,7 @@
 #include "data/image_decode.hpp"
 #include "data/preprocess.hpp"
 #include "data/tokenizer.hpp"
+#include "train/augment.hpp"
 #include "train/pair_source.hpp"
 
 namespace clip::train {
@@ -48,13 +49,15 @@ struct SampleOptions {
     /// shorter one keeps twice the tower's size. Pixels differ a little from those of a whole
     /// decode.
     bool fast_jpeg = true;
+    /// Training only. With nothing on, pictures are preprocess's to the bit.
+    AugmentOptions augment;
 };
 
 /// Makes samples on any number of threads. What is drawn depends on seed, epoch and index alone.
 class SampleMaker {
   public:
     /// `pairs` and `tokenizer` must outlive this.
-    /// Errors: invalid_argument (an impossible size or context).
+    /// Errors: invalid_argument (an impossible size or context; check_augment).
     SampleMaker(const PairSource& pairs, const Tokenizer& tokenizer, const SampleOptions& options);
 
     /// Floats of one picture, (3, n, n).
@@ -68,6 +71,7 @@ class SampleMaker {
     const PairSource& pairs_;
     const Tokenizer& tokenizer_;
     SampleOptions options_;
+    bool augmented_ = false;
 };
 
 } // namespace clip::train
