@@ -63,7 +63,7 @@ double mean_luma(const std::vector<float>& layer) {
 void change_colours(std::vector<float>& layer, const AugmentPlan& plan) {
     if (plan.brightness == 1.0 && plan.contrast == 1.0 && plan.saturation == 1.0 && plan.hue == 0.0)
         return;
-    Matrix matrix = product(hue_matrix(plan.hue), saturation_matrix(plan.saturation));
+    const Matrix matrix = product(hue_matrix(plan.hue), saturation_matrix(plan.saturation));
     float weights[3][3];
     for (std::size_t i = 0; i < 3; ++i)
         for (std::size_t j = 0; j < 3; ++j)

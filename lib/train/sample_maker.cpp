@@ -52,7 +52,7 @@ SampleMaker::SampleMaker(const PairSource& pairs, const Tokenizer& tokenizer,
     options_.decode.shrink_shorter_to = 0;
     check_augment(options.augment);
     augmented_ = options.training && options.augment.any();
-    // The smallest crop is to keep twice the tower's size, too.
+    // The smallest crop is to keep about twice the tower's size, too.
     const double smallest = augmented_ ? std::sqrt(options.augment.min_scale) : 1.0;
     if (options.training && options.fast_jpeg)
         options_.decode.shrink_shorter_to = static_cast<int>(2 * n / smallest);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <doctest/doctest.h>
+#include <zlib.h>
 
 #include "data/image_decode.hpp"
 #include "data/image_exif.hpp"
@@ -212,6 +213,34 @@ TEST_CASE("image_decode: refuses a decompression bomb before it takes memory") {
     }
     small.max_pixels = 45 * 37;
     CHECK(clip::read_image(golden("rgb.png"), small).ok());
+}
+
+TEST_CASE("image_decode: keeps the alpha of a palette, which preprocess does not look at") {
+    const FileBytes plain = read_bytes(golden("palette.png"));
+    CHECK(clip::decode_image(plain, {}).value().palette_alpha.empty());
+    const std::string text(plain.begin(), plain.end());
+    FileBytes chunk = bytes_of(std::string("\0\0\0\3tRNS\xff\0\x7f\0\0\0\0", 15));
+    put_big(chunk, 11, static_cast<std::uint32_t>(crc32(0, chunk.data() + 4, 7)));
+    FileBytes png = plain;
+    png.insert(png.begin() + static_cast<std::ptrdiff_t>(text.find("IDAT") - 4), chunk.begin(),
+               chunk.end());
+    const auto image = clip::decode_image(png, {});
+    REQUIRE(image.ok());
+    CHECK(image.value().palette_alpha == FileBytes{255, 0, 127});
+    clip::PreprocessOptions options;
+    options.size = 20;
+    CHECK(clip::preprocess_u8(image.value(), options) ==
+          clip::preprocess_u8(clip::decode_image(plain, {}).value(), options));
+
+    // One pixel: a palette of two colours, the second of which is transparent.
+    const auto gif = clip::decode_image(
+        bytes_of(std::string("GIF89a\1\0\1\0\x80\0\0\1\2\3\4\5\6!\xf9\4\1\0\0\1\0,\0\0\0\0"
+                             "\1\0\1\0\0\2\2L\1\0;",
+                             43)),
+        {});
+    REQUIRE(gif.ok());
+    CHECK(gif.value().mode == PixelMode::palette);
+    CHECK(gif.value().palette_alpha == FileBytes{255, 0});
 }
 
 TEST_CASE("image_decode: refuses sides of zero and beyond reason") {
