@@ -15,8 +15,8 @@ enum class Background : std::uint8_t {
     /// What inference does: alpha is dropped. Pillow's resize has by then made black of what is
     /// wholly transparent, and has left translucent borders in their full colour.
     none,
-    /// Drawn anew each time: of 16 pictures 4 on white, 4 nearly white, 3 on any one colour, 3 on
-    /// a gradient of two, and 2 with alpha dropped. Inference composites nothing, so that without
+    /// Drawn anew each time: of 16 pictures 3 on white, 3 nearly white, 3 on any one colour, 3 on
+    /// a gradient of two, and 4 with alpha dropped. Inference composites nothing, so that without
     /// the last a model would meet for the first time there what such files become: an outline
     /// with stairs on black. Who shows a trained model pictures on another background composites
     /// them first.

@@ -99,13 +99,13 @@ Rgb colour(const Uniform& u, double low) {
 
 void draw_background(AugmentPlan& plan, const AugmentPlace& place, const Uniform& choices) {
     const int kind = static_cast<int>(choices[2] * 16.0);
-    plan.composite = kind < 14;
+    plan.composite = kind < 12;
     const Uniform from = uniform(place, kFrom);
-    if (kind < 4)
+    if (kind < 3)
         plan.from = {1.0F, 1.0F, 1.0F};
     else
-        plan.from = colour(from, kind < 8 ? 0.9 : 0.0);
-    plan.to = kind >= 11 ? colour(uniform(place, kTo), 0.0) : plan.from;
+        plan.from = colour(from, kind < 6 ? 0.9 : 0.0);
+    plan.to = kind >= 9 ? colour(uniform(place, kTo), 0.0) : plan.from;
     const double angle = around_zero(choices[3], std::numbers::pi);
     plan.direction_x = exact_cos(angle);
     plan.direction_y = exact_sin(angle);
