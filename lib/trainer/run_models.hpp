@@ -15,6 +15,15 @@ bool is_own_model(const std::string& folder);
 /// Errors: those of is_own_model() (and then nothing was removed), io_failure.
 void remove_model(const std::string& folder);
 
+/// Whether two folders in `folder` can change names in one step: not on NFS.
+bool can_exchange(const std::string& folder);
+
+/// For where they cannot: `made` becomes `model`, which is called `old` for a moment, and goes. A
+/// kill leaves one of the three whole; finish_replacing() gives it its name.
+/// Errors: io_failure.
+void replace_model(const std::string& made, const std::string& model, const std::string& old);
+void finish_replacing(const std::string& made, const std::string& model, const std::string& old);
+
 /// Makes `models`/step-N of the files in `model`: hard links, or copies where there are none. Then
 /// takes away the oldest of these folders, so that `keep` stay, and what a killed run left of one;
 /// folders with files of others are left alone, and do not count.
