@@ -27,6 +27,8 @@ namespace {
 // Names of RUN/model where folders cannot be exchanged: the new one, complete, and the last one.
 constexpr const char* kMade = ".model.new";
 constexpr const char* kOld = ".model.old";
+/// Two empty folders to try whether they can be.
+constexpr std::array<const char*, 2> kExchanged{".exchange-1", ".exchange-2"};
 
 std::string without_trailing_slashes(std::string path) {
     while (path.size() > 1 && path.ends_with('/'))
@@ -98,6 +100,10 @@ struct RunFolder::Impl {
         check_state();
         (void)is_own_model(model()); // not only when the first model is to be written
         finish_replacing(in(kMade), model(), in(kOld));
+        // What only a file system without exchange needs would stay on any other for good.
+        remove_model(in("..model.new.tmp"));
+        for (const char* name : kExchanged)
+            (void)::rmdir(in(name).c_str()); // empty ones alone
         if (mode == RunMode::overwrite)
             remove_run();
         log_begins = !exists(state());
@@ -123,7 +129,7 @@ struct RunFolder::Impl {
         for (const char* name : {"state", "log.jsonl", ".state.tmp", ".log.jsonl.tmp"})
             if (::unlink(in(name).c_str()) != 0 && errno != ENOENT)
                 fail_errno(concat("remove ", in(name)), errno);
-        for (const char* name : {"model", ".model.tmp", "..model.new.tmp"})
+        for (const char* name : {"model", ".model.tmp"})
             remove_model(in(name));
         remove_models(models());
         (void)!::fsync(fd);
@@ -179,7 +185,7 @@ std::string RunFolder::write_model(const ModelConfig& config, const Parameters& 
     options.overwrite = true;
     options.beside = beside;
     if (exists(impl_->model()) && !impl_->exchanges)
-        impl_->exchanges = can_exchange(impl_->path);
+        impl_->exchanges = can_exchange(impl_->in(kExchanged[0]), impl_->in(kExchanged[1]));
     std::string id;
     if (impl_->exchanges.value_or(true)) {
         id = write_checkpoint(impl_->model(), source, options).id;

@@ -147,8 +147,7 @@ void remove_model(const std::string& folder) {
         fail_errno(concat("remove ", folder), errno);
 }
 
-bool can_exchange(const std::string& folder) {
-    const std::string one = concat(folder, "/.exchange-1"), other = concat(folder, "/.exchange-2");
+bool can_exchange(const std::string& one, const std::string& other) {
     (void)::mkdir(one.c_str(), 0777);
     (void)::mkdir(other.c_str(), 0777);
     const bool can =
