@@ -2,6 +2,7 @@
 // clip-eval: what the paper measures.
 #include <CLI/CLI.hpp>
 
+#include "app/eval_plot.hpp"
 #include "app/eval_probe.hpp"
 #include "app/eval_retrieval.hpp"
 #include "app/eval_zeroshot.hpp"
@@ -18,10 +19,12 @@ constexpr const char* kExamples = R"(Examples:
   clip-eval retrieval --pairs captions.tsv
   clip-embed --layer penultimate -r -o train.h5 train    # and test.h5 alike
   clip-eval probe --train train.h5 --test test.h5 --truth folder
+  clip-eval plot -o curve.svg run1 run2                  # folders of clip-train
 )";
 
 constexpr const char* kMetricGroup = "Measuring";
 constexpr const char* kFitGroup = "Fitting";
+constexpr const char* kDrawGroup = "Drawing";
 
 struct EvalOptions {
     cli::CommonOptions common;
@@ -30,6 +33,7 @@ struct EvalOptions {
     app::EvalZeroshotOptions zeroshot;
     app::EvalRetrievalOptions retrieval;
     app::EvalProbeOptions probe;
+    app::EvalPlotOptions plot;
 };
 
 void add_metric_option(CLI::App& app, app::EvalSettings& settings) {
@@ -140,6 +144,28 @@ void define_probe(CLI::App& app, EvalOptions& options) {
     cli::add_compute_options(app, options.common);
 }
 
+void define_plot(CLI::App& app, EvalOptions& options) {
+    app::EvalPlotOptions& own = options.plot;
+    cli::add_operands(app, "LOG", own.inputs, "a run's folder, its log.jsonl, or - (the default)");
+    cli::add_text(app, "--x", own.x, "step|samples|time", "what the loss is drawn against",
+                  "Time is that of training alone, as each step tells its rate.")
+        ->group(kDrawGroup);
+    cli::add_text(app, "--log", own.logarithmic, "x|y|xy", "logarithmic axes",
+                  "The axis of accuracy is never one.")
+        ->group(kDrawGroup);
+    cli::add_number<std::size_t>(
+        app, "--smooth", own.smooth, "N", "smooth the loss over N steps (default: chosen)",
+        "Beside the loss as it is, the mean of the N steps around each, of fewer "
+        "towards the ends. The default is a fiftieth of a run; 1 smooths "
+        "nothing.",
+        0, 1000000000)
+        ->group(kDrawGroup);
+    cli::add_text(app, "-o,--output", options.eval.output, "FILE",
+                  "the picture, .png or .svg (must be given)",
+                  "FILE is replaced only when its new content is complete.")
+        ->group(cli::kOutputGroup);
+}
+
 void define(CLI::App& app, EvalOptions& options) {
     app.require_subcommand(1);
     define_zeroshot(*app.add_subcommand("zeroshot", "classify with words, and count what is right"),
@@ -148,11 +174,14 @@ void define(CLI::App& app, EvalOptions& options) {
         *app.add_subcommand("retrieval", "find captions for pictures, pictures for captions"),
         options);
     define_probe(*app.add_subcommand("probe", "fit a linear classifier on features"), options);
+    define_plot(*app.add_subcommand("plot", "draw the curves of training runs"), options);
     cli::add_message_options(app, options.common);
 }
 
 int run(cli::RunContext& context, EvalOptions& options) {
     cmd::StandardReporter reporter(context);
+    if (context.command == "plot")
+        return cmd::exit_status(app::eval_plot(options.plot, options.eval.output, reporter));
     if (context.command == "probe") {
         options.probe.model = cmd::model_settings(options.common);
         options.probe.eval = options.eval;

@@ -56,7 +56,8 @@ void check(const CurvePlot& plot) {
             if (!is_drawable(point.y) || (!curve.dashed_level && !is_drawable(point.x)))
                 fail(ErrorCode::invalid_argument,
                      concat(where, "not a finite number (got ", point.y, ")"));
-            if (plot.log_x && !curve.dashed_level && point.x <= 0.0)
+            if ((plot.log_x && !curve.dashed_level && point.x <= 0.0) ||
+                (plot.log_y && std::min(point.y, has_interval(point) ? point.low : point.y) <= 0.0))
                 fail(ErrorCode::invalid_argument,
                      concat(where, "a logarithmic axis begins above 0"));
             // Bounds that were rounded elsewhere may miss the point by a hair.
@@ -83,9 +84,10 @@ struct Range {
 
 struct Layout {
     Axis x, y;
+    double head = 0.0; ///< where it begins: the title, then the plot
     double left = 0.0, top = 0.0;
     std::vector<std::string> names; ///< shortened
-    int width = 0, height = 0;
+    int width = 0, height = 0;      ///< of this plot alone
     std::string title;
 
     Point at(double to_x, double to_y) const {
@@ -93,43 +95,78 @@ struct Layout {
     }
 };
 
-void choose_axes(const CurvePlot& plot, Layout& layout) {
-    Range x, y;
+/// Where the values are less than three octaves apart, powers of two would be too few ticks.
+Axis log_axis(double low, double high, int most) {
+    Axis axis = log2_axis(low, high, most);
+    if (axis.high - axis.low > 3.0)
+        return axis;
+    const Axis linear = linear_axis(low, high, most / 2);
+    axis.ticks.clear();
+    axis.labels.clear();
+    for (std::size_t i = 0; i < linear.ticks.size(); ++i)
+        if (linear.ticks[i] > 0.0 && axis.share(linear.ticks[i]) >= 0.0 &&
+            axis.share(linear.ticks[i]) <= 1.0) {
+            axis.ticks.push_back(linear.ticks[i]);
+            axis.labels.push_back(linear.labels[i]);
+        }
+    return axis;
+}
+
+Range range_of_x(std::span<const CurvePlot> plots) {
+    Range x;
+    for (const CurvePlot& plot : plots)
+        for (const Curve& curve : plot.curves)
+            for (const CurvePoint& point : curve.points)
+                if (!curve.dashed_level)
+                    x.add(point.x);
+    if (x.empty())
+        x = {1.0, plots.front().log_x ? 16.0 : 2.0};
+    return x;
+}
+
+Range range_of_y(const CurvePlot& plot) {
+    Range y;
     for (const Curve& curve : plot.curves)
         for (const CurvePoint& point : curve.points) {
-            if (!curve.dashed_level)
-                x.add(point.x);
             y.add(point.y);
             if (has_interval(point)) {
                 y.add(point.low);
                 y.add(point.high);
             }
         }
-    if (x.empty())
-        x = {1.0, plot.log_x ? 16.0 : 2.0};
     if (y.empty())
-        y = {0.0, 1.0};
-    layout.x = plot.log_x ? log2_axis(x.low, x.high, 12) : linear_axis(x.low, x.high, 7);
-    layout.y = linear_axis(y.low, y.high, 6);
+        y = {plot.log_y ? 0.5 : 0.0, 1.0};
+    return y;
 }
 
-Layout lay_out(const Canvas& canvas, const CurvePlot& plot) {
+/// The lines of the legend: all but faint curves.
+std::size_t legend_lines(const CurvePlot& plot) {
+    return static_cast<std::size_t>(
+        std::count_if(plot.curves.begin(), plot.curves.end(),
+                      [](const Curve& curve) { return curve.style != CurveStyle::faint; }));
+}
+
+Layout lay_out(const Canvas& canvas, const CurvePlot& plot, const Range& x, double head) {
     Layout layout;
-    choose_axes(plot, layout);
+    layout.head = head;
+    const Range y = range_of_y(plot);
+    layout.x = plot.log_x ? log2_axis(x.low, x.high, 12) : linear_axis(x.low, x.high, 7);
+    layout.y = plot.log_y ? log_axis(y.low, y.high, 12) : linear_axis(y.low, y.high, 6);
     double ticks = 0.0, names = 0.0;
     for (const std::string& label : layout.y.labels)
         ticks = std::max(ticks, canvas.text_width(label, kTick));
     for (const Curve& curve : plot.curves) {
         layout.names.push_back(shorten(canvas, curve.name, kLegend, kLongestName, Shorten::middle));
-        names = std::max(names, canvas.text_width(layout.names.back(), kLegend));
+        if (curve.style != CurveStyle::faint)
+            names = std::max(names, canvas.text_width(layout.names.back(), kLegend));
     }
     layout.left = std::ceil(kMargin + 24.0 + ticks + 8.0);
-    layout.top = kMargin + (plot.title.empty() ? 4.0 : 36.0);
+    layout.top = head + kMargin + (plot.title.empty() ? 4.0 : 36.0);
     const double legend = names > 0.0 ? 22.0 + kLegendLine + 8.0 + names : 0.0;
     layout.width = static_cast<int>(std::ceil(layout.left + kPlotWidth + legend + kMargin + 4.0));
-    const double legend_height = 20.0 * static_cast<double>(layout.names.size());
+    const double legend_height = 20.0 * static_cast<double>(legend_lines(plot));
     layout.height = static_cast<int>(
-        std::ceil(std::max(layout.top + kPlotHeight + 48.0, layout.top + legend_height) + kMargin));
+        std::ceil(layout.top - head + std::max(kPlotHeight + 48.0, legend_height) + kMargin));
     layout.title = shorten(canvas, plot.title, kTitle, layout.width - 2.0 * kMargin, Shorten::end);
     return layout;
 }
@@ -209,46 +246,83 @@ void draw_curve(Canvas& canvas, const Layout& layout, const Curve& curve, std::s
         canvas.rectangle({x - 4.0, top - 0.6, 8.0, 1.2}, colour);
         canvas.rectangle({x - 4.0, bottom - 0.6, 8.0, 1.2}, colour);
     }
+    const bool faint = curve.style == CurveStyle::faint;
     if (points.size() > 1)
-        canvas.polyline(points, {colour, 2.0, false});
-    for (const Point& point : points)
-        draw_marker(canvas, point, number);
+        canvas.polyline(points,
+                        {faint ? mix(kWhite, colour, 0.35) : colour, faint ? 1.0 : 2.0, false});
+    // A single point makes no line.
+    if (curve.style == CurveStyle::marked || points.size() == 1)
+        for (const Point& point : points)
+            draw_marker(canvas, point, number);
 }
 
 void draw_legend(Canvas& canvas, const CurvePlot& plot, const Layout& layout) {
     const double x = layout.left + kPlotWidth + 22.0;
+    double y = layout.top + 10.0;
     for (std::size_t i = 0; i < plot.curves.size(); ++i) {
-        const double y = layout.top + 10.0 + 20.0 * static_cast<double>(i);
+        const Curve& curve = plot.curves[i];
+        if (curve.style == CurveStyle::faint)
+            continue;
+        const std::size_t number = curve.colour.value_or(i);
         canvas.line({x, y}, {x + kLegendLine, y},
-                    {kColours[i % kColours.size()], 2.0, plot.curves[i].dashed_level});
-        if (!plot.curves[i].dashed_level)
-            draw_marker(canvas, {x + kLegendLine / 2.0, y}, i);
+                    {kColours[number % kColours.size()], 2.0, curve.dashed_level});
+        if (!curve.dashed_level && curve.style == CurveStyle::marked)
+            draw_marker(canvas, {x + kLegendLine / 2.0, y}, number);
         canvas.text({x + kLegendLine + 8.0, y + 4.3}, layout.names[i], kLegend);
+        y += 20.0;
     }
+}
+
+void draw_plot(Canvas& canvas, const CurvePlot& plot, const Layout& layout) {
+    canvas.text({kMargin, layout.head + kMargin + 15.0}, layout.title, kTitle);
+    const auto number = [&](std::size_t i) { return plot.curves[i].colour.value_or(i); };
+    bool empty = true;
+    for (std::size_t i = 0; i < plot.curves.size(); ++i)
+        if (plot.curves[i].dashed_level)
+            draw_level_band(canvas, layout, plot.curves[i], number(i));
+    draw_axes(canvas, plot, layout);
+    // What is faint lies under everything else.
+    for (const bool faint : {true, false})
+        for (std::size_t i = 0; i < plot.curves.size(); ++i) {
+            empty = empty && plot.curves[i].points.empty();
+            if ((plot.curves[i].style == CurveStyle::faint) == faint)
+                draw_curve(canvas, layout, plot.curves[i], number(i));
+        }
+    draw_legend(canvas, plot, layout);
+    if (empty)
+        canvas.text({layout.left + kPlotWidth / 2.0, layout.top + kPlotHeight / 2.0},
+                    "There are no points.", {13.0, kFaint, Align::centre});
 }
 
 } // namespace
 
-void write_curve_plot(const std::string& path, const CurvePlot& plot) {
-    check(plot);
+void write_curve_plots(const std::string& path, std::span<const CurvePlot> plots) {
+    expect(!plots.empty(), "draw curves: at least one plot");
+    for (const CurvePlot& plot : plots)
+        check(plot);
     write_picture(path, [&](Canvas& canvas) {
-        const Layout layout = lay_out(canvas, plot);
-        canvas.start(layout.width, layout.height, plot.title);
-        canvas.text({kMargin, kMargin + 15.0}, layout.title, kTitle);
-        bool empty = true;
-        for (std::size_t i = 0; i < plot.curves.size(); ++i)
-            if (plot.curves[i].dashed_level)
-                draw_level_band(canvas, layout, plot.curves[i], i);
-        draw_axes(canvas, plot, layout);
-        for (std::size_t i = 0; i < plot.curves.size(); ++i) {
-            empty = empty && plot.curves[i].points.empty();
-            draw_curve(canvas, layout, plot.curves[i], i);
+        std::vector<Layout> layouts;
+        const Range x = range_of_x(plots);
+        int width = 0, height = 0;
+        double left = 0.0;
+        for (const CurvePlot& plot : plots) {
+            layouts.push_back(lay_out(canvas, plot, x, height));
+            left = std::max(left, layouts.back().left);
+            height += layouts.back().height;
         }
-        draw_legend(canvas, plot, layout);
-        if (empty)
-            canvas.text({layout.left + kPlotWidth / 2.0, layout.top + kPlotHeight / 2.0},
-                        "There are no points.", {13.0, kFaint, Align::centre});
+        for (Layout& layout : layouts) {
+            layout.width += static_cast<int>(left - layout.left); // both whole
+            layout.left = left;
+            width = std::max(width, layout.width);
+        }
+        canvas.start(width, height, plots.front().title);
+        for (std::size_t i = 0; i < plots.size(); ++i)
+            draw_plot(canvas, plots[i], layouts[i]);
     });
+}
+
+void write_curve_plot(const std::string& path, const CurvePlot& plot) {
+    write_curve_plots(path, {&plot, 1});
 }
 
 } // namespace clip

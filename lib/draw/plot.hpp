@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,22 +32,35 @@ struct CurvePoint {
     double low = 0.0, high = 0.0; ///< the interval, drawn as an error bar; both NaN: there is none
 };
 
+enum class CurveStyle : std::uint8_t {
+    marked, ///< a line, and a marker at each point
+    plain,  ///< a line
+    faint,  ///< a thin, pale line: what another curve is made of; not in the legend
+};
+
 struct Curve {
     std::string name;
     std::vector<CurvePoint> points; ///< joined in this order
     bool dashed_level = false; ///< a level: one point, drawn across the plot; its x is not used
+    CurveStyle style = CurveStyle::marked;
+    std::optional<std::size_t> colour; ///< that of the curve at this place; empty: at its own
 };
 
 struct CurvePlot {
     std::string title, x_name, y_name;
     bool log_x = false; ///< logarithmic, with ticks at powers of two
     std::vector<Curve> curves;
+    bool log_y = false; ///< logarithmic; ticks at powers of two where it is long enough for them
 };
 
 /// Replaces `path` by the picture once it is complete.
 /// Errors: as above; invalid_argument (a point is not finite, its interval does not hold it, x is
-/// not positive where log_x, a level without exactly one point).
+/// not positive where log_x, nor y where log_y, a level without exactly one point).
 void write_curve_plot(const std::string& path, const CurvePlot& plot);
+
+/// The same for several (at least one), one below the other in one picture: their axes of x, which
+/// have the same log_x, are as long and stand in line.
+void write_curve_plots(const std::string& path, std::span<const CurvePlot> plots);
 
 /// Whether such a picture can be written, to check an option before hours of work.
 /// Errors: invalid_argument (not .png or .svg); unsupported (.png without the plugin).

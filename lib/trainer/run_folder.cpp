@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <optional>
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -22,6 +23,12 @@
 namespace clip::trainer {
 
 namespace {
+
+// Names of RUN/model where folders cannot be exchanged: the new one, complete, and the last one.
+constexpr const char* kMade = ".model.new";
+constexpr const char* kOld = ".model.old";
+/// Two empty folders to try whether they can be.
+constexpr std::array<const char*, 2> kExchanged{".exchange-1", ".exchange-2"};
 
 std::string without_trailing_slashes(std::string path) {
     while (path.size() > 1 && path.ends_with('/'))
@@ -101,6 +108,11 @@ struct RunFolder::Impl {
                         "--overwrite begins anew)"));
         check_state();
         (void)is_own_model(model()); // not only when the first model is to be written
+        finish_replacing(in(kMade), model(), in(kOld));
+        // What only a file system without exchange needs would stay on any other for good.
+        remove_model(in("..model.new.tmp"));
+        for (const char* name : kExchanged)
+            (void)::rmdir(in(name).c_str()); // empty ones alone
         if (mode == RunMode::overwrite)
             remove_run();
         log_begins = !exists(state());
@@ -122,13 +134,13 @@ struct RunFolder::Impl {
     }
 
     void remove_run() const {
-        remove_model(model());
-        remove_model(in(".model.tmp"));
-        remove_models(models());
-        // The state last: without it a run that was half removed would not be known as one.
-        for (const char* name : {".log.jsonl.tmp", ".state.tmp", "log.jsonl", "state"})
+        // The state first: without it what is left of a half removed run is not gone on with.
+        for (const char* name : {"state", "log.jsonl", ".state.tmp", ".log.jsonl.tmp"})
             if (::unlink(in(name).c_str()) != 0 && errno != ENOENT)
                 fail_errno(concat("remove ", in(name)), errno);
+        for (const char* name : {"model", ".model.tmp"})
+            remove_model(in(name));
+        remove_models(models());
         (void)!::fsync(fd);
     }
 
@@ -136,7 +148,8 @@ struct RunFolder::Impl {
     bool follows; ///< writes nothing
     int fd;
     RunLog log;
-    bool log_begins = false; ///< lines of a run that left no state are not continued
+    std::optional<bool> exchanges; ///< whether folders can be exchanged here; asked once
+    bool log_begins = false;       ///< lines of a run that left no state are not continued
 };
 
 RunFolder::RunFolder(const std::string& path, RunMode mode)
@@ -182,7 +195,17 @@ std::string RunFolder::write_model(const ModelConfig& config, const Parameters& 
     options.dtype = DType::f32;
     options.overwrite = true;
     options.beside = beside;
-    const std::string id = write_checkpoint(impl_->model(), source, options).id;
+    if (exists(impl_->model()) && !impl_->exchanges)
+        impl_->exchanges = can_exchange(impl_->in(kExchanged[0]), impl_->in(kExchanged[1]));
+    std::string id;
+    if (impl_->exchanges.value_or(true)) {
+        id = write_checkpoint(impl_->model(), source, options).id;
+    } else {
+        finish_replacing(impl_->in(kMade), impl_->model(), impl_->in(kOld));
+        id = write_checkpoint(impl_->in(kMade), source, options).id;
+        replace_model(impl_->in(kMade), impl_->model(), impl_->in(kOld));
+        (void)!::fsync(impl_->fd);
+    }
     if (keep > 1)
         keep_model(impl_->model(), impl_->models(), step, keep);
     return id;

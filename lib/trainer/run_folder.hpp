@@ -52,7 +52,8 @@ class RunFolder {
 
     /// Makes RUN/model the checkpoint of now (open_clip's layout, with `beside`: the tokenizer's
     /// files), float32, and with `keep` over 1 also RUN/models/step-N, of which the newest `keep`
-    /// stay: links to the same files, no copies, where the file system has such.
+    /// stay: links to the same files, no copies, where the file system has such. Where it cannot
+    /// exchange folders (NFS), a kill may leave RUN without a model until it is opened again.
     /// `weights` is laid out as Parameters::weights(). Returns the model's id.
     /// Errors: io_failure, bad_format (weights that are not finite), invalid_argument (files of
     /// others are in it); the old one stays.

@@ -99,7 +99,7 @@ void RunLog::cut_behind(std::uint64_t step) {
     close();
     struct stat info {};
     if (::stat(path_.c_str(), &info) == 0 ? !S_ISREG(info.st_mode) : errno == ENOENT)
-        return; // nothing yet, or a link to a device
+        return;            // nothing yet, or a link to a device
     std::size_t end = 0;   // of the last line that counts
     bool whole = true;     // no line before it is to go
     bool doubtful = false; // a line to go since then

@@ -4,11 +4,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstdio>
 #include <filesystem>
-#include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -72,13 +74,13 @@ std::optional<std::uint64_t> step_of(std::string_view name) {
     return ours ? std::optional(step) : std::nullopt;
 }
 
-/// Folders of `models` that are ours alone, by their step.
-std::map<std::uint64_t, std::string> own_models(const std::string& models) {
-    std::map<std::uint64_t, std::string> found;
+/// The steps of the folders of `models` that are ours alone.
+std::set<std::uint64_t> own_models(const std::string& models) {
+    std::set<std::uint64_t> found;
     for (const fs::directory_entry& entry : list(models)) {
         const auto step = step_of(entry.path().filename().string());
         if (step && is_folder(entry) && !foreign_name(entry.path().string()))
-            found.emplace(*step, entry.path().string());
+            found.insert(*step);
     }
     return found;
 }
@@ -93,6 +95,19 @@ void remove_leftovers(const std::string& models) {
         if (step_of(name) && !foreign_name(entry.path().string()))
             remove_model(entry.path().string());
     }
+}
+
+/// Takes a step-N away, which until it is gone has the name of a leftover: a kill leaves no half of
+/// a model under the name of a whole one.
+void remove_step(const std::string& models, std::uint64_t step) {
+    const std::string name = concat(kStep, step);
+    const std::string path = concat(models, "/", name);
+    const std::string going = concat(models, "/.", name, kTemporary);
+    if (!is_own_model(path))
+        return;
+    if (::rename(path.c_str(), going.c_str()) != 0)
+        fail_errno(concat("rename ", path), errno);
+    remove_model(going);
 }
 
 void copy_file(const std::string& from, const std::string& to) {
@@ -132,13 +147,44 @@ void remove_model(const std::string& folder) {
         fail_errno(concat("remove ", folder), errno);
 }
 
+bool can_exchange(const std::string& one, const std::string& other) {
+    (void)::mkdir(one.c_str(), 0777);
+    (void)::mkdir(other.c_str(), 0777);
+    const bool can =
+        ::renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE) == 0 ||
+        (errno != EINVAL && errno != ENOSYS);
+    (void)::rmdir(one.c_str());
+    (void)::rmdir(other.c_str());
+    return can;
+}
+
+void replace_model(const std::string& made, const std::string& model, const std::string& old) {
+    remove_model(old);
+    if (::rename(model.c_str(), old.c_str()) != 0 && errno != ENOENT)
+        fail_errno(concat("rename ", model), errno);
+    if (::rename(made.c_str(), model.c_str()) != 0)
+        fail_errno(concat("rename ", made), errno);
+    remove_model(old);
+}
+
+void finish_replacing(const std::string& made, const std::string& model, const std::string& old) {
+    // What has the name `made` is whole, and newer than what has the name `old`.
+    for (const std::string& left : {made, old})
+        if (is_own_model(left) && !is_own_model(model) &&
+            ::rename(left.c_str(), model.c_str()) != 0)
+            fail_errno(concat("rename ", left), errno);
+    remove_model(made);
+    remove_model(old);
+}
+
 void keep_model(const std::string& model, const std::string& models, std::uint64_t step,
                 std::uint64_t keep) {
     if (::mkdir(models.c_str(), 0777) != 0 && errno != EEXIST)
         fail_errno(concat("make ", models), errno);
     remove_leftovers(models);
     {
-        io::AtomicFolder folder(concat(models, "/", kStep, step), checkpoint_file_names(), true);
+        remove_step(models, step); // of a run that was killed: `model` is of the same step
+        io::AtomicFolder folder(concat(models, "/", kStep, step), checkpoint_file_names(), false);
         for (const fs::directory_entry& entry : list(model)) {
             const std::string name = entry.path().filename().string();
             const std::string to = concat(folder.temporary_path(), "/", name);
@@ -147,16 +193,16 @@ void keep_model(const std::string& model, const std::string& models, std::uint64
         }
         folder.commit();
     }
-    const std::map<std::uint64_t, std::string> found = own_models(models);
+    const std::set<std::uint64_t> found = own_models(models);
     std::size_t surplus = found.size() - std::min<std::size_t>(found.size(), keep);
     for (auto it = found.begin(); surplus > 0; ++it, --surplus)
-        remove_model(it->second);
+        remove_step(models, *it);
 }
 
 void remove_models(const std::string& models) {
-    for (const auto& [step, folder] : own_models(models))
-        remove_model(folder);
     remove_leftovers(models);
+    for (const std::uint64_t step : own_models(models))
+        remove_step(models, step);
     (void)::rmdir(models.c_str()); // stays where something else is in it
 }
 

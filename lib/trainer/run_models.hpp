@@ -15,6 +15,16 @@ bool is_own_model(const std::string& folder);
 /// Errors: those of is_own_model() (and then nothing was removed), io_failure.
 void remove_model(const std::string& folder);
 
+/// Whether two folders can change names in one step: not on NFS. Tries it with empty ones of these
+/// names, which go again.
+bool can_exchange(const std::string& one, const std::string& other);
+
+/// For where they cannot: `made` becomes `model`, which is called `old` for a moment, and goes. A
+/// kill leaves one of the three whole; finish_replacing(), which is called at every start, gives it
+/// its name. Errors: io_failure.
+void replace_model(const std::string& made, const std::string& model, const std::string& old);
+void finish_replacing(const std::string& made, const std::string& model, const std::string& old);
+
 /// Makes `models`/step-N of the files in `model`: hard links, or copies where there are none. Then
 /// takes away the oldest of these folders, so that `keep` stay, and what a killed run left of one;
 /// folders with files of others are left alone, and do not count.

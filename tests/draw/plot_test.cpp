@@ -232,6 +232,52 @@ TEST_CASE("curve plot: nothing, one point, many curves, long names") {
     CHECK(read_picture(folder / "many.png").width < 2400);
 }
 
+TEST_CASE("curve plot: several below each other, their axes of x in line") {
+    const OutputFolder folder;
+    clip::CurvePlot wide{"loss", "step", "loss", false, {}};
+    wide.curves.push_back({.name = "pale",
+                           .points = {{0, 1, kNan, kNan}, {100, 90000, kNan, kNan}},
+                           .style = clip::CurveStyle::faint,
+                           .colour = 1});
+    wide.curves.push_back({.name = "smooth",
+                           .points = {{0, 1, kNan, kNan}, {50, 9, kNan, kNan}},
+                           .style = clip::CurveStyle::plain});
+    clip::CurvePlot narrow{"accuracy", "step", "share", false, {}};
+    narrow.curves.push_back({"validation", {{50, 0.5, kNan, kNan}, {60, 0.6, kNan, kNan}}, false});
+    const std::vector<clip::CurvePlot> plots{wide, narrow};
+    clip::write_curve_plots(folder / "plot.svg", plots);
+    const auto elements = MarkupReader::read(read_file(folder / "plot.svg"), false);
+    check_inside(elements);
+    for (const char* text : {"loss", "accuracy", "share", "smooth", "validation"})
+        CHECK_MESSAGE(has_text(elements, text), text);
+    CHECK_FALSE(has_text(elements, "pale")); // not in the legend
+    std::vector<double> places;
+    for (const Element& text : named(elements, "text"))
+        if (text.text == "40")
+            places.push_back(std::stod(text.attributes.at("x")));
+    REQUIRE(places.size() == 2);
+    CHECK(places[0] == places[1]);
+    // One alone is as before.
+    clip::write_curve_plot(folder / "one.svg", narrow);
+    clip::write_curve_plots(folder / "several.svg", {&narrow, 1});
+    CHECK(read_file(folder / "one.svg") == read_file(folder / "several.svg"));
+}
+
+TEST_CASE("curve plot: a logarithmic axis of y has ticks however short it is") {
+    const OutputFolder folder;
+    for (const double top : {2.02, 2.5, 5.0, 2000.0}) {
+        clip::CurvePlot plot{
+            "", "x", "y", false, {{"c", {{1, 2, kNan, kNan}, {2, top, kNan, kNan}}, false}}, true};
+        const auto elements = svg(folder, plot);
+        check_inside(elements);
+        CAPTURE(top);
+        CHECK(named(elements, "text").size() >= 3 + 5 + 2); // names, ticks of x, of y
+    }
+    clip::CurvePlot plot{"", "x", "y", false, {{"c", {{1, 0, kNan, kNan}}, false}}, true};
+    check_fails(ErrorCode::invalid_argument, "a logarithmic axis begins above 0",
+                [&] { clip::write_curve_plot(folder / "no.svg", plot); });
+}
+
 TEST_CASE("plots: the same bytes every time, and no other file is left") {
     const OutputFolder folder;
     for (const std::string ending : {".png", ".svg"}) {
