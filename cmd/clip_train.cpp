@@ -141,7 +141,8 @@ void define_recipe(CLI::App& app, app::TrainOptions& options) {
                                  "At most a fifth of the run.", 0, kMostSteps)
         ->group(kRecipeGroup);
     number("--weight-decay", options.weight_decay, "decay of matrices (default: 0.2)", 0, 1000);
-    number("--beta1", options.beta1, "decay of the mean of gradients (default: 0.9)", 0, 0.999999999);
+    number("--beta1", options.beta1, "decay of the mean of gradients (default: 0.9)", 0,
+           0.999999999);
     number("--beta2", options.beta2, "decay of that of squares (default: 0.98; ResNets 0.999)", 0,
            0.999999999);
     number("--eps", options.eps, "epsilon of AdamW (default: 1e-6; ResNets 1e-8)", 0, 1);
@@ -202,7 +203,8 @@ void define(CLI::App& app, app::TrainOptions& options, cli::CommonOptions& commo
     define_model(app, options);
     cli::add_compute_options(app, common);
     cli::add_number<std::size_t>(app, "--loader-threads", options.loader_threads, "N",
-                                 "threads that prepare pictures (default: those of -j)", "", 0, 4096)
+                                 "threads that prepare pictures (default: those of -j)", "", 0,
+                                 4096)
         ->group(cli::kModelGroup);
     cli::add_text(app, "--precision", options.precision, "PRECISION",
                   "fp32 is all that there is so far")
