@@ -129,21 +129,23 @@ void define_recipe(CLI::App& app, app::TrainOptions& options) {
         ->group(kRecipeGroup);
     cli::add_number<std::size_t>(
         app, "-b,--batch-size", options.batch_size, "N",
-        "pairs of a step, over all processes (default: 32768)",
+        "pairs of a step, over all processes (default: chosen)",
         "The side of the matrix of similarities. It is split over processes and slices, and the "
-        "model does not depend on how. The default is no more than there are pairs.",
+        "model does not depend on how. The default leaves a hundred steps an epoch: a power of 2 "
+        "from 32 to the paper's 32768.",
         1, std::size_t{1} << 24)
         ->group(kRecipeGroup);
-    number("--lr", options.learning_rate, "learning rate at its highest (default: 5e-4)", 0, 1000);
+    number("--lr", options.learning_rate, "learning rate at its highest (default: 5e-4)", 0, 1e30);
     cli::add_number<std::size_t>(app, "--warmup", options.warmup, "STEPS",
                                  "steps until the highest rate (default: 2000)",
                                  "At most a fifth of the run.", 0, kMostSteps)
         ->group(kRecipeGroup);
     number("--weight-decay", options.weight_decay, "decay of matrices (default: 0.2)", 0, 1000);
-    number("--beta1", options.beta1, "AdamW's memory of gradients (default: 0.9)", 0, 0.999999999);
-    number("--beta2", options.beta2, "AdamW's memory of squares (default: 0.98; ResNets 0.999)", 0,
+    number("--beta1", options.beta1, "decay of the mean of gradients (default: 0.9)", 0,
            0.999999999);
-    number("--eps", options.eps, "AdamW's epsilon (default: 1e-6; ResNets 1e-8)", 0, 1);
+    number("--beta2", options.beta2, "decay of that of squares (default: 0.98; ResNets 0.999)", 0,
+           0.999999999);
+    number("--eps", options.eps, "epsilon of AdamW (default: 1e-6; ResNets 1e-8)", 0, 1);
     cli::add_number<double>(app, "--grad-clip", options.grad_clip, "X",
                             "largest norm of the gradient; 0 is no limit", "", 0)
         ->group(kRecipeGroup);
@@ -201,7 +203,8 @@ void define(CLI::App& app, app::TrainOptions& options, cli::CommonOptions& commo
     define_model(app, options);
     cli::add_compute_options(app, common);
     cli::add_number<std::size_t>(app, "--loader-threads", options.loader_threads, "N",
-                                 "threads that prepare pictures (default: as many)", "", 0, 4096)
+                                 "threads that prepare pictures (default: those of -j)", "", 0,
+                                 4096)
         ->group(cli::kModelGroup);
     cli::add_text(app, "--precision", options.precision, "PRECISION",
                   "fp32 is all that there is so far")

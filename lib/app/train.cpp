@@ -8,6 +8,7 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <set>
 
 #include "app/model_session.hpp"
 #include "app/shard.hpp"
@@ -157,7 +158,10 @@ class Training {
                 start_.checkpoint->weights.load_range_f32(weight, begin, count, out);
                 start_.checkpoint->weights.release(weight);
             };
-        inputs.on_skip = [this](const train::Skip& skip) { report_skip(skip, reporter_); };
+        inputs.on_skip = [this](const train::Skip& skip) {
+            if (named_.insert(skip.index).second) // it is met again in the next epoch
+                report_skip(skip, reporter_);
+        };
         if (first) {
             inputs.on_step = [&log](const trainer::StepRecord& record) { log.step(record); };
             inputs.on_validation = [&log](const trainer::ValidationRecord& record) {
@@ -180,6 +184,7 @@ class Training {
     std::map<std::string, std::string> settings() const {
         std::map<std::string, std::string> all = start_settings(start_);
         all.merge(picture_settings(options_));
+        all["train-tokenizer"] = concat(options_.train_tokenizer);
         all["data"] = data_names(options_.data);
         all["pairs"] = concat(pairs_->size());
         return all;
@@ -228,6 +233,7 @@ class Training {
     std::unique_ptr<train::PairSource> pairs_, validation_;
     trainer::Recipe recipe_;
     std::optional<trainer::RunFolder> folder_;
+    std::set<std::uint64_t> named_; ///< skipped pairs
 };
 
 /// Calls `action` in each process; false in all of them where it failed in one. The first process

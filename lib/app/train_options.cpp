@@ -2,6 +2,7 @@
 #include "app/train_options.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <string_view>
 
 #include "base/concat.hpp"
@@ -35,6 +36,12 @@ void check_exclusions(const TrainOptions& options) {
         reject("--train-tokenizer: the model of --init has a vocabulary already");
     if (options.lock_image && options.init.empty())
         reject("--lock-image: a picture tower of random weights would stay random (want --init)");
+}
+
+/// As many as leave a hundred steps an epoch: the paper's where there are millions of pairs.
+std::uint64_t default_batch(std::uint64_t most, std::uint64_t pairs) {
+    constexpr std::uint64_t kSteps = 100, kLeast = 32;
+    return std::min(pairs, std::clamp(std::bit_floor(pairs / kSteps), kLeast, most));
 }
 
 } // namespace
@@ -73,7 +80,7 @@ trainer::Recipe train_recipe(const TrainOptions& options, const ModelConfig& con
     trainer::Recipe recipe = trainer::default_recipe(config);
     if (options.epochs)
         recipe.epochs = static_cast<std::uint32_t>(*options.epochs);
-    recipe.batch_size = options.batch_size.value_or(std::min(recipe.batch_size, pairs));
+    recipe.batch_size = options.batch_size.value_or(default_batch(recipe.batch_size, pairs));
     recipe.learning_rate = options.learning_rate.value_or(recipe.learning_rate);
     recipe.warmup = options.warmup.value_or(recipe.warmup);
     recipe.weight_decay = options.weight_decay.value_or(recipe.weight_decay);

@@ -65,7 +65,8 @@ struct TrainOptions {
 /// What can be wrong before anything is opened. Errors: invalid_argument, unsupported.
 void check_train_options(const TrainOptions& options);
 
-/// The recipe of a run on `pairs` pairs. A batch that was not asked for is no larger than the data.
+/// The recipe of a run on `pairs` pairs. A batch that was not asked for is a power of
+/// two that leaves a hundred steps an epoch, from 32 to the paper's, or all of the data.
 /// Errors: invalid_argument (a batch larger than the data, more slices and ranks than rows).
 trainer::Recipe train_recipe(const TrainOptions& options, const ModelConfig& config,
                              std::uint64_t pairs, int ranks);

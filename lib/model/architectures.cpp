@@ -92,13 +92,14 @@ class Sizes {
   public:
     /// `text` is "w192-l12"; each letter one of `letters`, once.
     Sizes(std::string_view whole, std::string_view text, std::string_view letters) : whole_(whole) {
-        while (!text.empty()) {
+        for (bool more = !text.empty(); more;) {
             const std::size_t end = std::min(text.find('-'), text.size());
             const std::string_view part = text.substr(0, end);
             if (part.size() < 2 || letters.find(part[0]) == std::string_view::npos ||
                 !values_.emplace(part[0], part.substr(1)).second)
                 reject(concat("'", part, "' is none of ", spelled(letters), " with a number"));
-            text.remove_prefix(std::min(end + 1, text.size()));
+            more = end < text.size();
+            text.remove_prefix(more ? end + 1 : end);
         }
     }
     std::int64_t number(char letter, std::optional<std::int64_t> fallback, std::int64_t most) {

@@ -175,7 +175,7 @@ close() {
     refused "nowhere.tsv" "${tiny[@]}" nowhere.tsv
     : >empty.tsv
     refused "empty.tsv" "${tiny[@]}" empty.tsv
-    refused "picture.*path, text" "${tiny[@]}" --columns picture,words pairs.tsv
+    refused "picture.*'path', 'text'" "${tiny[@]}" --columns picture,words pairs.tsv
     refused "columns" "${tiny[@]}" --columns path pairs.tsv
     refused "larger than the data" "${tiny[@]}" -b 1000 pairs.tsv
     refused "fp32" "${tiny[@]}" --precision bf16 pairs.tsv
@@ -193,11 +193,11 @@ close() {
 
 @test "train: a vocabulary is learned, kept, and taken again" {
     pairs
-    local settings=(--arch "$arch" --train-tokenizer 560 --epochs 4 -b 8 --lr 1e-3)
+    local settings=(--arch "$arch" --train-tokenizer 530 --epochs 4 -b 8 --lr 1e-3)
     expect_status 0 clip-train -o whole "${settings[@]}" pairs.tsv
-    grep -q 'learned a vocabulary of 560 ids' err
+    grep -q 'learned a vocabulary of 530 ids' err
     for file in vocab.json merges.txt; do cmp whole/tokenizer/$file whole/model/$file; done
-    [ "$(jq length whole/model/vocab.json)" -eq 560 ]
+    [ "$(jq length whole/model/vocab.json)" -eq 530 ]
     expect_status 0 clip-embed -m whole/model --text 'picture number 3'
     # Stopped before there is a model.
     expect_status 0 clip-train --stop-after 2 -o run "${settings[@]}" pairs.tsv
@@ -205,7 +205,7 @@ close() {
     expect_status 0 clip-train --resume -o run "${settings[@]}" pairs.tsv
     ! grep -q learned err
     [ "$(weights_of run)" = "$(weights_of whole)" ]
-    expect_status 2 clip-train --resume -o run "${settings[@]}" --train-tokenizer 550 pairs.tsv
+    expect_status 2 clip-train --resume -o run "${settings[@]}" --train-tokenizer 529 pairs.tsv
     expect_status 0 clip-train -o short "${settings[@]}" --train-tokenizer 60000 pairs.tsv
     grep -q 'warning: --train-tokenizer: the captions give no more than' err
 }
@@ -224,7 +224,7 @@ close() {
         -b 8 --lr 1e-3 pairs.tsv
     clip-embed -m locked/model --layer penultimate pictures/p01.png | jq .embedding >a
     clip-embed -m "$CLIP_GOLDEN/micro-vit-hf" --layer penultimate pictures/p01.png | jq .embedding >b
-    close <(jq '.[]' a) <(jq '.[]' b) 1e-5
+    cmp a b
     clip-embed -m locked/model --text dog | jq .embedding >a
     clip-embed -m "$CLIP_GOLDEN/micro-vit-hf" --text dog | jq .embedding >b
     ! cmp a b

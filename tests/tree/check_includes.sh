@@ -39,9 +39,11 @@ allow model nn ops backend io data tensor base
 allow search ops backend io tensor base
 allow draw io data tensor base
 allow train model nn ops backend io data tensor base
-allow app train search draw model nn ops backend io data tensor base
+allow communicator base
+allow trainer communicator train model nn ops backend io data tensor base
+allow app trainer communicator train search draw model nn ops backend io data tensor base
 allow cli base
-allow ../cmd app train search model nn ops backend io data tensor base cli
+allow ../cmd app trainer communicator train search model nn ops backend io data tensor base cli
 
 only '(immintrin|x86intrin|arm_neon)\.h>' lib/backend/cpu/ lib/data/
 only 'lbfgs' lib/search/
