@@ -17,6 +17,10 @@ PATH=$build/cmd:$PATH
 ORACLE=${ORACLE:-$root/../shared/oracle/clip_oracle.py}
 PYTHON=${PYTHON:-/usr/bin/python3}
 FTFY_PYTHON=${FTFY_PYTHON:-$PYTHON}
+# How to start two ranks; empty: the check of training leaves them out.
+if [ -z "${MPIRUN-}" ] && command -v mpirun >/dev/null; then
+    MPIRUN="mpirun --allow-run-as-root --oversubscribe -n 2"
+fi
 FAISS_PYTHON=${FAISS_PYTHON:-$PYTHON}
 LOADERS_PYTHON=${LOADERS_PYTHON:-$PYTHON}
 CLIP_VOCAB=${CLIP_VOCAB:-$(dirname "$ORACLE")/../vocab/bpe_simple_vocab_16e6.txt.gz}
@@ -69,6 +73,12 @@ check convert-transformers "$has_transformers" "no torch or no transformers in $
     "$LOADERS_PYTHON" converted.py transformers --golden "$root/tests/golden"
 check convert-open_clip "$has_open_clip" "no torch or no open_clip 3 in $LOADERS_PYTHON" \
     "$LOADERS_PYTHON" converted.py open_clip --golden "$root/tests/golden"
+check trained-open_clip "$has_open_clip" "no torch or no open_clip 3 in $LOADERS_PYTHON" \
+    "$LOADERS_PYTHON" trained.py --gelu "$root/tests/golden/micro-gelu-open_clip" \
+    --pictures "$root"/tests/golden/pixels/rgb*.jpg
+check train-step "$has_oracle && $has_torch" "no oracle at $ORACLE, or no torch in $PYTHON" \
+    "$PYTHON" train_step.py --oracle "$ORACLE" --driver "$build/tests/clip_train_step_driver" \
+    --arch tiny-vit tiny-vit-gelu tiny-rn --mpirun "${MPIRUN-}"
 check broken-pictures "$has_h5py && $has_torch" "no h5py or no Pillow in $PYTHON" \
     "$PYTHON" broken_pictures.py --model "$root/tests/golden/micro-vit-hf"
 check draw "$has_pillow" "no Pillow or no numpy in $PYTHON" \
