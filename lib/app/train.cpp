@@ -28,7 +28,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kFailed = 2; // the exit status of processes that are ended for another's failure
-constexpr auto kPatience = std::chrono::milliseconds(500);
+constexpr auto kPatience = std::chrono::seconds(3);
 
 /// Processes of this run on this machine, as far as the launcher says.
 std::size_t local_processes(const Environment& environment, std::size_t launched) {
