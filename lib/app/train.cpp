@@ -4,11 +4,13 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <new>
 #include <optional>
 #include <set>
+#include <thread>
 
 #include "app/model_session.hpp"
 #include "app/shard.hpp"
@@ -26,6 +28,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kFailed = 2; // the exit status of processes that are ended for another's failure
+constexpr auto kPatience = std::chrono::seconds(3);
 
 /// Processes of this run on this machine, as far as the launcher says.
 std::size_t local_processes(const Environment& environment, std::size_t launched) {
@@ -139,7 +142,7 @@ class Training {
     TrainSummary run(Communicator& ranks) {
         const bool first = ranks.rank() == 0;
         reporter_.detail(concat(start_.config.name(), ", ", pairs_->size(), " pairs, ",
-                                ranks.description(), ", ", machine_.pool().size(), " threads"));
+                                ranks.description(), ", threads: ", machine_.pool().size()));
         TrainLog log(*folder_, reporter_, pairs_->size() / recipe_.batch_size, recipe_);
         trainer::RunInputs inputs{.config = start_.config,
                                   .pairs = *pairs_,
@@ -236,6 +239,11 @@ class Training {
     std::set<std::uint64_t> named_; ///< skipped pairs
 };
 
+/// Says why a process of several cannot go on.
+void report_failure(Communicator& ranks, Reporter& reporter, std::string_view message) {
+    reporter.error(ranks.rank() == 0 ? "" : concat("rank ", ranks.rank()), message);
+}
+
 /// Calls `action` in each process; false in all of them where it failed in one. The first process
 /// says why, or where it did not fail those that did. A process that is alone throws.
 template <typename Action>
@@ -255,10 +263,10 @@ bool together(Communicator& ranks, Reporter& reporter, const Action& action) {
     const bool failed = !message.empty(), first = ranks.rank() == 0;
     // Each speaks before it lets the others go on, and end.
     if (failed && first)
-        reporter.error("", message);
+        report_failure(ranks, reporter, message);
     const bool told = ranks.any(failed && first);
-    if (failed && !told)
-        reporter.error("", message);
+    if (failed && !first && !told)
+        report_failure(ranks, reporter, message);
     return !ranks.any(failed);
 }
 
@@ -284,12 +292,37 @@ TrainSummary train_together(Training& training, const TrainOptions& options, Com
     return ready ? training.run(ranks) : TrainSummary{.nothing_done = true};
 }
 
+/// One of several processes: `outer` is told what ends it, `own` the rest.
+TrainSummary train_as_rank(Communicator& ranks, const TrainOptions& options,
+                           const Environment& environment, Reporter& outer, Reporter& own) {
+    try {
+        Training training(options, environment, own, static_cast<std::size_t>(ranks.size()));
+        TrainSummary summary = train_together(training, options, ranks, outer);
+        if (ranks.rank() != 0) // an exit status other than 0 would end the first one
+            summary.failed = 0, summary.interrupted = false;
+        return summary;
+    } catch (const Error& error) {
+        // What fails in all of them is said once: the first one then ends the others in time.
+        if (ranks.rank() != 0)
+            std::this_thread::sleep_for(kPatience);
+        report_failure(ranks, outer, error.what());
+        ranks.abort(kFailed); // they may be waiting for this one
+        throw;
+    }
+}
+
 } // namespace
 
 TrainSummary run_training(const TrainOptions& options, const Environment& environment,
                           Reporter& reporter) {
-    check_train_options(options);
     const Shard shard = parse_shard("auto", environment);
+    try {
+        check_train_options(options);
+    } catch (const Error&) {
+        if (shard.index > 1) // the first process says it
+            return {.nothing_done = true};
+        throw;
+    }
     if (options.dry_run) {
         if (shard.index > 1)
             return {};
@@ -304,19 +337,8 @@ TrainSummary run_training(const TrainOptions& options, const Environment& enviro
         return train_together(training, options, *ranks, reporter);
     }
     RankReporter quiet(reporter, ranks->rank());
-    Reporter& own = ranks->rank() == 0 ? reporter : quiet;
-    try {
-        Training training(options, environment, own, shard.count);
-        TrainSummary summary = train_together(training, options, *ranks, own);
-        if (ranks->rank() != 0) // an exit status other than 0 would end the first one
-            summary.failed = 0, summary.interrupted = false;
-        return summary;
-    } catch (const Error& error) {
-        // The others may be waiting for this process: what it has to say comes first.
-        own.error("", error.what());
-        ranks->abort(kFailed);
-        throw;
-    }
+    return train_as_rank(*ranks, options, environment, reporter,
+                         ranks->rank() == 0 ? reporter : quiet);
 }
 
 } // namespace clip::app

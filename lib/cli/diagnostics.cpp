@@ -115,7 +115,8 @@ void Diagnostics::error(std::string_view item, std::string_view reason) {
         std::lock_guard lock(mutex_);
         ++failures_;
     }
-    write_message(program_ + ": " + printable(item) + ": " + printable(reason) + '\n');
+    const std::string subject = item.empty() ? "" : printable(item) + ": ";
+    write_message(program_ + ": " + subject + printable(reason) + '\n');
 }
 
 void Diagnostics::fatal(std::string_view reason) {

@@ -34,7 +34,8 @@ class Diagnostics {
     void set_loudness(Loudness loudness);
     Loudness loudness() const;
 
-    /// An input that failed: it is named, counted, and makes the exit status 1.
+    /// An input that failed: it is named, counted, and makes the exit status 1. An empty `item` is
+    /// left out.
     void error(std::string_view item, std::string_view reason);
     /// What ends the command: "clip-embed: reason". Not counted.
     void fatal(std::string_view reason);
