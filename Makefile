@@ -7,7 +7,7 @@ CMAKE_FLAGS ?=
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all deps run test test-release test-sanitize parity bench docs golden format install clean
+.PHONY: all deps run test test-release test-sanitize model parity bench docs golden format install clean
 
 all: $(BUILD)/CMakeCache.txt
 	cmake --build $(BUILD) --parallel $(JOBS)
@@ -36,6 +36,14 @@ test-sanitize:
 	  -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG='-O1 -g1' $(CMAKE_FLAGS)
 	cmake --build $(BUILD)-sanitize --parallel $(JOBS)
 	ctest --test-dir $(BUILD)-sanitize --output-on-failure --label-exclude 'tools|docs|tree'
+
+# The model that ships, made again from Debian's packages (1 GB of downloads, hours of computing);
+# stopped and called again, it goes on. MODEL_DATA takes 5 GB.
+MODEL_DATA ?= data/model
+model:
+	sh cmake/install_dependencies.sh python3-pil python3-fonttools python3-numpy librsvg2-bin
+	$(MAKE) all
+	examples/train/train.sh $(BUILD) $(MODEL_DATA)
 
 # What needs the PyTorch oracle, PyPI or full-size checkpoints; says what it skips and why.
 parity: all

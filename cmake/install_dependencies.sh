@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Installs what building and testing need, with apt, and only what is missing.
+# Installs what building and testing need, with apt, and only what is missing; and the packages that
+# are named as arguments.
 set -eu
 
 packages="g++ cmake make pkg-config libcli11-dev nlohmann-json3-dev zlib1g-dev libjpeg-dev libpng-dev
-libssl-dev libicu-dev libopencv-dev libhdf5-dev doctest-dev bats jq hdf5-tools groff"
+libssl-dev libicu-dev libopencv-dev libhdf5-dev doctest-dev bats jq hdf5-tools groff $*"
 # Asked for, but not everywhere: the build does without.
 optional="libdnnl-dev liblbfgs-dev libopenmpi-dev openmpi-bin shellcheck"
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "app/model_path.hpp"
 #include "backend/registry.hpp"
 #include "base/concat.hpp"
 #include "cli/declare.hpp"
@@ -22,17 +23,9 @@ std::string variable(const char* name) {
     return value == nullptr ? "" : value;
 }
 
-/// PREFIX/share/clip, found from where the program is, so that an installed tree may be moved; the
-/// folder that was configured where that is not there.
 std::string data_folder() {
-    std::error_code error;
-    const fs::path program = fs::read_symlink("/proc/self/exe", error);
-    if (!error) {
-        const fs::path beside = program.parent_path().parent_path() / "share" / "clip";
-        if (fs::is_directory(beside, error))
-            return beside;
-    }
-    return CLIP_DATA_FOLDER;
+    std::error_code unknown; // leaves the path empty
+    return app::find_data_folder(fs::read_symlink("/proc/self/exe", unknown), CLIP_DATA_FOLDER);
 }
 
 /// Source: huggingface_hub's environment variables HF_HUB_CACHE, HF_HOME and XDG_CACHE_HOME.

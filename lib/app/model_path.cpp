@@ -50,6 +50,14 @@ fs::path hub_snapshot(const std::string& hub, const std::string& name) {
 
 } // namespace
 
+std::string find_data_folder(const std::string& program, const std::string& configured) {
+    if (program.empty())
+        return configured;
+    const fs::path beside = fs::path(program).parent_path().parent_path() / "share" / "clip";
+    std::error_code ignored;
+    return fs::is_directory(beside, ignored) ? beside.string() : configured;
+}
+
 std::string find_model(const std::string& name, const Environment& environment) {
     const fs::path models = fs::path(environment.data_folder) / "models";
     if (name.empty()) {

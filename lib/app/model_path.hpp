@@ -7,6 +7,11 @@
 
 namespace clip::app {
 
+/// The data folder, PREFIX/share/clip, of the program PREFIX/bin/NAME, so that an installed tree
+/// may be moved; `configured` where there is no such folder. A build tree has a link there to the
+/// source's. `program` may be empty: not known.
+std::string find_data_folder(const std::string& program, const std::string& configured);
+
 /// The checkpoint's folder or file that -m/--model means.
 ///
 /// `name` is, in this order: a path that exists; a model installed with the toolkit

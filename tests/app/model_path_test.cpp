@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "app/model_path.hpp"
 
+#include <filesystem>
+
 #include <doctest/doctest.h>
 
 #include "base/error.hpp"
@@ -27,6 +29,28 @@ TEST_CASE("model path: paths, installed models and downloads, in this order") {
     CHECK_THROWS_AS((void)find_model("org/one", environment), Error); // which one?
     folder.write("hub/models--org--one/refs/main", "bbb\n");
     CHECK(find_model("org/one", environment) == folder.at("hub/models--org--one/snapshots/bbb"));
+}
+
+TEST_CASE("model path: the data folder is the one beside the program, wherever it was moved to") {
+    const TemporaryFolder folder;
+    folder.write("moved/share/clip/models/default/config.json", "{}");
+    folder.write("bin/clip-embed", "");
+    folder.write("file/share/clip", "not a folder");
+    const std::string configured = "/usr/share/clip";
+    const std::string found = find_data_folder(folder.at("moved/bin/clip-embed"), configured);
+    CHECK(found == folder.at("moved/share/clip"));
+    CHECK(find_model("", {.data_folder = found}) == folder.at("moved/share/clip/models/default"));
+    CHECK(find_data_folder(folder.at("bin/clip-embed"), configured) == configured);
+    CHECK(find_data_folder(folder.at("file/bin/clip-embed"), configured) == configured);
+    CHECK(find_data_folder("", configured) == configured);
+
+    // What CMake makes of a build tree; the link may come before the folder that it means.
+    std::filesystem::create_directories(folder.at("build/share"));
+    std::filesystem::create_symlink("../../source/share/clip", folder.at("build/share/clip"));
+    CHECK(find_data_folder(folder.at("build/cmd/clip-embed"), configured) == configured);
+    folder.write("source/share/clip/models/default/config.json", "{}");
+    CHECK(find_data_folder(folder.at("build/cmd/clip-embed"), configured) ==
+          folder.at("build/share/clip"));
 }
 
 TEST_CASE("model path: a name cannot leave the folders of models") {
