@@ -6,8 +6,10 @@
 
 Twenty steps of a small ViT and of a small ResNet (batch norm), batch 32, from one seed: in one process; interrupted
 in the middle of an epoch and resumed; with recomputed activations; with the batch in 4 slices (the ViT: batch norm
-sees slices); shared by 2 and by 4 ranks. Printed: the largest difference of any weight by the largest value of its
-tensor, and of any step's loss. Resumed and recomputed runs must give the same bits, the others stay within 1e-5.
+sees slices); shared by 2 and by 4 ranks. Printed: the largest difference of any weight, the largest by the largest
+value of its tensor, and that of any step's loss. Resumed and recomputed runs must give the same bits; of the others
+weights and losses must stay within 1e-5. (Biases begin at 0 and are small after 20 steps: relative to them
+rounding looks larger than it is.)
 
 AdamW divides a gradient by its own size, so that where a gradient is rounding alone (the keys' bias) its weight
 is not compared.
@@ -41,7 +43,7 @@ def losses(run):
 
 
 def apart(got, want):
-    worst = (0.0, "none")
+    worst, most = (0.0, "none"), 0.0
     for name, w in want.items():
         g = got[name]
         if w.dtype != np.float32 or name.endswith("k_proj.bias"):
@@ -49,8 +51,10 @@ def apart(got, want):
         if name.endswith("in_proj_bias"):
             third = len(w) // 3
             g, w = (np.concatenate([t[:third], t[2 * third:]]) for t in (g, w))
-        worst = max(worst, (float(np.abs(g - w).max() / max(np.abs(w).max(), 1e-3)), name))
-    return worst
+        difference = float(np.abs(g - w).max())
+        most = max(most, difference)
+        worst = max(worst, (difference / max(float(np.abs(w).max()), 1e-3), name))
+    return most, *worst
 
 
 def main():
@@ -82,12 +86,12 @@ def main():
                 train(f"{ranks} ranks", launcher=[*args.mpirun.split(), "-n", str(ranks)])
                 others.append(f"{ranks} ranks")
             for name in others:
-                ratio, tensor = apart(weights(at(arch + name)), want)
+                most, ratio, tensor = apart(weights(at(arch + name)), want)
                 loss = np.abs(losses(at(arch + name)) - losses(at(arch + "plain"))).max()
                 bound = 0.0 if name in ("resumed", "recomputed") else BOUND
-                good = ratio <= bound and len(losses(at(arch + name))) == 20
+                good = max(most, loss) <= bound and len(losses(at(arch + name))) == 20
                 sound &= good
-                print(f"{arch}, 20 steps, {name}: weights {ratio:.1e} ({tensor}), losses {loss:.1e}{'' if good else ': TOO FAR'}")
+                print(f"{arch}, 20 steps, {name}: weights {most:.1e}, by the tensor's largest {ratio:.1e} ({tensor}), losses {loss:.1e}{'' if good else ': TOO FAR'}")
     sys.exit(not sound)
 
 
