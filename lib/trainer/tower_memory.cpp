@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "trainer/trained_text.hpp"
+#include "trainer/trained_transformer.hpp"
 #include "trainer/trained_vit.hpp"
 
 namespace clip::trainer {
@@ -78,7 +78,7 @@ TowerMemory vision_memory(const ModelConfig& config, std::int64_t pictures, bool
     if (!config.vision.vit)
         return resnet_memory(config, pictures, frugal);
     const VisionConfig& vision = config.vision;
-    const std::int64_t tokens = vision.positions(), step = pictures_of_part(tokens, frugal);
+    const std::int64_t tokens = vision.positions(), step = pictures_of_part(tokens);
     TowerMemory memory;
     for (std::int64_t first = 0; first < pictures; first += step) {
         const std::int64_t n = std::min(step, pictures - first), rows = n * tokens;
@@ -95,7 +95,7 @@ TowerMemory text_memory(const ModelConfig& config, std::int64_t texts, double to
     const TextConfig& text = config.text;
     const std::int64_t tokens =
         std::clamp<std::int64_t>(std::llround(tokens_per_text), 1, text.context_length);
-    const std::int64_t step = std::max<std::int64_t>(1, rows_of_text_part(frugal) / tokens);
+    const std::int64_t step = std::max<std::int64_t>(1, kRowsOfPart / tokens);
     TowerMemory memory;
     for (std::int64_t first = 0; first < texts; first += step) {
         const std::int64_t n = std::min(step, texts - first), rows = n * tokens;
