@@ -182,6 +182,39 @@ TEST_CASE("memory: a step takes what the plan says") {
                 }
 }
 
+TEST_CASE("memory: a step of a predictive objective takes what the plan says") {
+    ModelConfig wordy = vit(2, 32); // more logits than anything else
+    wordy.text.vocab_size = 3000;
+    for (const Objective objective : {Objective::bag_of_words, Objective::caption})
+        for (const ModelConfig& config :
+             {vit(2, 32), vit(3, 80), wordy, resnet({1, 2, 1, 1}, 4, 64)})
+            for (const bool frugal : {false, true})
+                for (const std::size_t slices : {1U, 2U}) {
+                    const std::uint64_t rows = config.vision.vit ? 700 : 7;
+                    CAPTURE(objective_name(objective));
+                    CAPTURE(frugal);
+                    CAPTURE(slices);
+                    Recipe recipe;
+                    recipe.batch_size = rows;
+                    recipe.slices = slices;
+                    recipe.objective.objective = objective;
+                    const TrainingPlan plan =
+                        plan_training(recipe, {.frugal = frugal}, config,
+                                      {.pairs = 5000, .tokens_per_text = 6, .ranks = 1});
+                    TinyRun run({.objective = recipe.objective,
+                                 .config = config,
+                                 .frugal = frugal,
+                                 .locked = {}},
+                                test::backend("automatic", 1), alone());
+                    run.learner().learn(
+                        pairs_of(static_cast<std::int64_t>(rows), config.vision.image_size, 6)
+                            .batch(),
+                        slices);
+                    CHECK(plan.activation_bytes ==
+                          static_cast<std::uint64_t>(run.arena().peak_bytes()));
+                }
+}
+
 TEST_CASE("memory: parameters of every objective are counted") {
     for (const Objective objective :
          {Objective::contrastive, Objective::bag_of_words, Objective::caption, Objective::siglip})
