@@ -46,7 +46,8 @@ class BagOfWordsLearner final : public Learner {
 
     double learn(const LearnerBatch& batch, std::size_t slices) override {
         double sum = 0;
-        for_slices(batch, slices, [&](const LearnerBatch& slice) { sum += learn_slice(slice); });
+        for_slices(batch, slices, ranks_,
+                   [&](const LearnerBatch& slice) { sum += learn_slice(slice); });
         return mean_over_ranks(sum, batch, ranks_);
     }
 

@@ -13,10 +13,6 @@ namespace clip::trainer {
 
 namespace {
 
-// As for texts: see trained_text.cpp.
-constexpr std::int64_t kRowsOfPart = 1100;
-constexpr std::int64_t kRowsOfFrugalPart = 3200;
-
 BlockSettings block_settings(const ModelConfig& config) {
     return {.heads = static_cast<int>(config.text.heads),
             .activation = config.text.activation,
@@ -86,7 +82,6 @@ void CaptionDecoder::refresh() {
 CaptionDecoder::Part CaptionDecoder::take_part(std::span<const TokenizedText> texts,
                                                std::span<const CaptionPair> pairs,
                                                std::size_t first) const {
-    const std::int64_t most = context_.frugal ? kRowsOfFrugalPart : kRowsOfPart;
     Part part{.first = first};
     for (std::size_t p = first; p < pairs.size(); ++p) {
         const auto& ids = texts[static_cast<std::size_t>(pairs[p].text)].ids;
@@ -95,7 +90,7 @@ CaptionDecoder::Part CaptionDecoder::take_part(std::span<const TokenizedText> te
             fail(ErrorCode::invalid_argument, concat("predict a caption: a text of ", length,
                                                      " tokens (want 2 to ", context_length_, ")"));
         // The end mark has no row, the picture has one.
-        if (part.size() > 0 && part.offsets.back() + length > most)
+        if (part.size() > 0 && part.offsets.back() + length > kRowsOfPart)
             break;
         part.pictures.push_back(pairs[p].picture);
         part.offsets.push_back(part.offsets.back() + length);

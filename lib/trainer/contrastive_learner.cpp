@@ -11,6 +11,7 @@
 #include "ops/contrastive_loss.hpp"
 #include "ops/l2_normalize.hpp"
 #include "ops/similarity.hpp"
+#include "trainer/slices.hpp"
 
 namespace clip::trainer {
 
@@ -38,6 +39,15 @@ double dot(const float* a, const float* b, std::int64_t count) {
     for (std::int64_t i = 0; i < count; ++i)
         sum += static_cast<double>(a[i]) * b[i];
     return sum;
+}
+
+/// x (N, D) -> sum (D)
+void sum_rows(ConstView x, std::span<double> sum) {
+    std::fill(sum.begin(), sum.end(), 0.0);
+    const float* from = x.f32();
+    for (std::int64_t r = 0; r < x.shape[0]; ++r)
+        for (double& element : sum)
+            element += *from++;
 }
 
 /// The tokens up to the first end mark: behind it nothing counts under a causal mask.
@@ -78,11 +88,13 @@ void ContrastiveLearner::Side::reserve(std::int64_t rows, std::int64_t all_rows,
 ContrastiveLearner::ContrastiveLearner(const LearnerParts& parts)
     : parts_(parts), vision_(make_trained_vision_tower(parts.context, parts.config)),
       text_(make_trained_text_tower(parts.context, parts.config)),
+      encoder_(parts.context, parts.config),
       vision_is_trained_(any_trained(parts.context.parameters, "visual.")) {}
 
 void ContrastiveLearner::refresh() {
     vision_->refresh();
     text_->refresh();
+    encoder_.refresh();
     inference_.reset();
 }
 
@@ -99,20 +111,20 @@ void ContrastiveLearner::begin(const LearnerBatch& batch, bool alone) {
         cut_.push_back(to_end_mark(text));
 }
 
-void ContrastiveLearner::forward_slice(const LearnerBatch& batch, std::int64_t first,
-                                       std::int64_t count, bool keep) {
-    const std::int64_t dim = parts_.config.embed_dim;
-    const std::int64_t side = batch.pictures.shape[2];
-    const ConstView pictures{batch.pictures.f32() + first * 3 * side * side,
-                             Shape{count, 3, side, side}, DType::f32, Device{}};
-    vision_->forward(pictures, rows_of(pictures_.features, first, count, dim), keep);
+void ContrastiveLearner::forward_slice(const LearnerBatch& slice, Pass pass) {
+    const std::int64_t dim = parts_.config.embed_dim, count = std::ssize(slice.texts);
+    const std::int64_t first = static_cast<std::int64_t>(slice.first_row) - first_;
+    const bool keep = pass != Pass::first;
+    if (pass != Pass::second || vision_is_trained_)
+        vision_->forward(slice.pictures, rows_of(pictures_.features, first, count, dim), keep);
     text_->forward(
         std::span(cut_).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)),
         rows_of(texts_.features, first, count, dim), keep);
 }
 
-void ContrastiveLearner::backward_slice(std::int64_t first, std::int64_t count) {
-    const std::int64_t dim = parts_.config.embed_dim;
+void ContrastiveLearner::backward_slice(const LearnerBatch& slice) {
+    const std::int64_t dim = parts_.config.embed_dim, count = std::ssize(slice.texts);
+    const std::int64_t first = static_cast<std::int64_t>(slice.first_row) - first_;
     text_->backward(rows_of(texts_.grad, first, count, dim));
     vision_->backward(rows_of(pictures_.grad, first, count, dim));
 }
@@ -171,11 +183,12 @@ bool ContrastiveLearner::soft() const {
     return parts_.settings.label_smoothing > 0 || groups_.size() < group_of_.size();
 }
 
-void ContrastiveLearner::target_of_row(const Side& other, std::int64_t row,
-                                       std::span<double> sum) const {
+void ContrastiveLearner::target_of_row(const Side& other, std::span<const double> all,
+                                       std::int64_t row, std::span<double> sum) const {
     const std::int64_t dim = std::ssize(sum);
     const double smoothing = parts_.settings.label_smoothing;
-    std::fill(sum.begin(), sum.end(), 0.0);
+    for (std::size_t d = 0; d < sum.size(); ++d)
+        sum[d] = smoothing / static_cast<double>(all_rows_) * all[d];
     const auto add = [&](std::int64_t column, double weight) {
         const float* from = other.all.f32() + column * dim;
         for (std::int64_t d = 0; d < dim; ++d)
@@ -188,9 +201,6 @@ void ContrastiveLearner::target_of_row(const Side& other, std::int64_t row,
         for (const std::int64_t column : group)
             add(column, (1.0 - smoothing) / static_cast<double>(group.size()));
     }
-    if (smoothing > 0)
-        for (std::int64_t column = 0; column < all_rows_; ++column)
-            add(column, smoothing / static_cast<double>(all_rows_));
 }
 
 double ContrastiveLearner::contrastive(bool gradients) {
@@ -207,8 +217,10 @@ double ContrastiveLearner::contrastive(bool gradients) {
     }
     const double weight = 1.0 / (2.0 * static_cast<double>(all_rows_));
     double loss = 0, grad_log_scale = 0;
-    std::vector<double> centre(static_cast<std::size_t>(dim));
+    std::vector<double> centre(static_cast<std::size_t>(dim)), all(centre.size());
     for (const auto& [side, other] : {std::pair{&pictures_, &texts_}, {&texts_, &pictures_}}) {
+        if (soft())
+            sum_rows(rows_of(other->all, 0, all_rows_, dim), all);
         if (gradients)
             ops::contrastive_rows_backward(
                 backend, {.rows = rows_of(side->unit, 0, rows_, dim),
@@ -227,7 +239,7 @@ double ContrastiveLearner::contrastive(bool gradients) {
                 // The loss is linear in the targets, so that what the op did for the row's own
                 // column alone is put right afterwards.
                 const float* own = other->all.f32() + (first_ + r) * dim;
-                target_of_row(*other, first_ + r, centre);
+                target_of_row(*other, all, first_ + r, centre);
                 double product = 0;
                 for (std::int64_t d = 0; d < dim; ++d) {
                     const double c = centre[static_cast<std::size_t>(d)];
@@ -316,31 +328,28 @@ void ContrastiveLearner::add_scalar_gradient(const char* name, double value) {
 double ContrastiveLearner::learn(const LearnerBatch& batch, std::size_t slices) {
     begin(batch, false);
     const std::int64_t dim = parts_.config.embed_dim;
-    const auto parts = static_cast<std::int64_t>(std::max<std::size_t>(1, slices));
-    const auto each_slice = [&](const auto& body) {
-        for (std::int64_t s = 0; s < parts; ++s) {
-            const std::int64_t first = rows_ * s / parts, end = rows_ * (s + 1) / parts;
-            if (end > first)
-                body(first, end - first);
-        }
-    };
-    each_slice([&](std::int64_t first, std::int64_t count) {
-        forward_slice(batch, first, count, parts == 1);
+    Arena& arena = parts_.context.arena;
+    const Arena::Mark mark = arena.mark();
+    const bool whole = slices_of(batch, slices, parts_.ranks) == 1;
+    for_slices(batch, slices, parts_.ranks, [&](const LearnerBatch& slice) {
+        forward_slice(slice, whole ? Pass::only : Pass::first);
     });
     exchange(batch);
     const double loss = loss_of_batch(true);
+    if (!std::isfinite(loss)) { // the caller ends the run
+        arena.rewind(mark);
+        return loss;
+    }
     for (Side* side : {&pictures_, &texts_})
         ops::l2_normalize_backward(parts_.context.backend,
                                    {.y = rows_of(side->unit, 0, rows_, dim),
                                     .norms = vector_of(side->norms, 0, rows_),
                                     .grad_y = rows_of(side->grad, 0, rows_, dim),
                                     .grad_x = rows_of(side->grad, 0, rows_, dim)});
-    if (!std::isfinite(loss))
-        return loss; // the caller ends the run; towers that kept something give it back
-    each_slice([&](std::int64_t first, std::int64_t count) {
-        if (parts > 1)
-            forward_slice(batch, first, count, true);
-        backward_slice(first, count);
+    for_slices(batch, slices, parts_.ranks, [&](const LearnerBatch& slice) {
+        if (!whole)
+            forward_slice(slice, Pass::second);
+        backward_slice(slice);
     });
     return loss;
 }
@@ -361,31 +370,14 @@ ContrastiveLearner::Inference& ContrastiveLearner::inference() {
         const ParametersSource source(parts_.context.parameters);
         Backend& backend = parts_.context.backend;
         inference_.emplace();
-        inference_->vision = make_vision_tower(backend, source, parts_.config, DType::f32);
         inference_->text = std::make_unique<TextTower>(backend, source, parts_.config, DType::f32);
     }
     return *inference_;
 }
 
 void ContrastiveLearner::encode(ConstView pictures, MutView unit) {
-    Backend& backend = parts_.context.backend;
-    VisionTower& tower = *inference().vision;
-    const std::int64_t n = pictures.shape[0],
-                       each = pictures.numel() / std::max<std::int64_t>(n, 1);
-    const std::int64_t step = tower.pictures_at_once();
-    Tensor pooled(Shape{step, tower.penultimate_width()});
-    for (std::int64_t first = 0; first < n; first += step) {
-        const std::int64_t count = std::min(step, n - first);
-        const MutView part = rows_of(pooled, 0, count, tower.penultimate_width());
-        ConstView some = pictures;
-        some.data = pictures.f32() + first * each;
-        some.shape = Shape{count, pictures.shape[1], pictures.shape[2], pictures.shape[3]};
-        tower.forward(backend, some, part);
-        MutView out{unit.f32() + first * unit.shape[1], Shape{count, unit.shape[1]}, DType::f32,
-                    Device{}};
-        tower.project(backend, part, out);
-    }
-    ops::l2_normalize(backend, {.x = unit, .y = unit});
+    encoder_.encode(pictures, unit);
+    ops::l2_normalize(parts_.context.backend, {.x = unit, .y = unit});
 }
 
 void ContrastiveLearner::encode(std::span<const TokenizedText> texts, MutView unit) {

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "model/text_tower.hpp"
-#include "model/vision_tower.hpp"
 #include "trainer/learner.hpp"
+#include "trainer/picture_encoder.hpp"
 
 namespace clip::trainer {
 
@@ -39,18 +39,17 @@ class ContrastiveLearner final : public Learner {
         Tensor grad;                  ///< (R, E) by `unit`, then by `features`
         void reserve(std::int64_t rows, std::int64_t all_rows, std::int64_t dim);
     };
-    /// Towers of inference, made when they are first asked for.
+    /// The text tower of inference, made when it is first asked for.
     struct Inference {
-        std::unique_ptr<VisionTower> vision;
         std::unique_ptr<TextTower> text;
         std::vector<TokenizedText> captions; ///< whose vectors `classes` holds
         Tensor classes;                      ///< (C, E) unit
     };
 
     void begin(const LearnerBatch& batch, bool alone);
-    void forward_slice(const LearnerBatch& batch, std::int64_t first, std::int64_t count,
-                       bool keep);
-    void backward_slice(std::int64_t first, std::int64_t count);
+    enum class Pass : std::uint8_t { only, first, second };
+    void forward_slice(const LearnerBatch& slice, Pass pass);
+    void backward_slice(const LearnerBatch& slice);
     /// Everybody's unit vectors and, where equal captions match, which of them are equal.
     void exchange(const LearnerBatch& batch);
     void find_groups(const LearnerBatch& batch);
@@ -61,8 +60,10 @@ class ContrastiveLearner final : public Learner {
     double contrastive(bool gradients);
     double siglip(bool gradients);
     bool soft() const;
-    /// The sum of a row's targets: of the other side's vectors, weighted.
-    void target_of_row(const Side& other, std::int64_t row, std::span<double> sum) const;
+    /// The sum of a row's targets: of the other side's vectors, weighted. `all` is the sum of all
+    /// those vectors.
+    void target_of_row(const Side& other, std::span<const double> all, std::int64_t row,
+                       std::span<double> sum) const;
     void add_scalar_gradient(const char* name, double value);
     void encode(ConstView pictures, MutView unit);
     void encode(std::span<const TokenizedText> texts, MutView unit);
@@ -71,10 +72,12 @@ class ContrastiveLearner final : public Learner {
     LearnerParts parts_;
     std::unique_ptr<TrainedVisionTower> vision_;
     std::unique_ptr<TrainedTextTower> text_;
+    PictureEncoder encoder_;
     bool vision_is_trained_;
     Side pictures_, texts_;
-    std::int64_t rows_ = 0, all_rows_ = 0, first_ = 0;
-    bool alone_ = false; ///< nothing is exchanged with other ranks
+    std::int64_t rows_ = 0, all_rows_ = 0;
+    std::int64_t first_ = 0; ///< of this rank's rows among all
+    bool alone_ = false;     ///< nothing is exchanged with other ranks
     float scale_ = 1.0F;
     std::vector<std::span<const std::int32_t>> cut_; ///< texts of the batch, to their end marks
     std::vector<std::vector<std::int64_t>> groups_;  ///< rows of the batch with equal captions

@@ -11,17 +11,43 @@ namespace clip::trainer {
 
 namespace {
 
-/// The most that a step has in the arena. Pictures' activations lie below those of texts.
-std::uint64_t arena_bytes(const TowerMemory& pictures, const TowerMemory& texts) {
-    return static_cast<std::uint64_t>(
-        std::max({pictures.kept + texts.kept + texts.backward, pictures.kept + pictures.backward,
-                  pictures.forward, texts.forward}));
+/// The most that a slice has in the arena. Pictures' activations lie below those of texts.
+std::int64_t arena_bytes(const TowerMemory& pictures, const TowerMemory& texts) {
+    return std::max({pictures.kept + texts.kept + texts.backward, pictures.kept + pictures.backward,
+                     pictures.forward, texts.forward});
+}
+
+/// The same where captions are predicted from the features of `count` pictures, which lie below.
+std::int64_t predictive_bytes(const TowerMemory& pictures, std::int64_t prediction,
+                              std::int64_t count, std::int64_t dim) {
+    return 2 * arena_bytes_of(count * dim) + pictures.kept +
+           std::max(prediction, pictures.backward);
 }
 
 /// Vectors and their gradients of both sides, for the loss.
-std::uint64_t loss_bytes(std::int64_t rows, std::int64_t all_rows, std::int64_t dim) {
-    return static_cast<std::uint64_t>(2 * 4 *
-                                      (3 * rows * dim + all_rows * dim + 3 * rows + all_rows));
+std::int64_t loss_bytes(std::int64_t rows, std::int64_t all_rows, std::int64_t dim) {
+    return 2 * 4 * (3 * rows * dim + all_rows * dim + 3 * rows + all_rows);
+}
+
+/// A step of `rows` rows of this rank, in slices of up to `of_slice`.
+std::int64_t activation_bytes(const Recipe& recipe, bool frugal, const ModelConfig& config,
+                              double tokens_per_text, std::int64_t rows, std::int64_t of_slice) {
+    const TowerMemory pictures =
+        recipe.lock_image ? TowerMemory{} : vision_memory(config, of_slice, frugal);
+    const std::int64_t dim = config.embed_dim;
+    switch (recipe.objective.objective) {
+    case Objective::bag_of_words:
+        return predictive_bytes(pictures, logits_memory(config, of_slice), of_slice, dim);
+    case Objective::caption:
+        return predictive_bytes(pictures, caption_memory(config, of_slice, tokens_per_text, frugal),
+                                of_slice, dim);
+    case Objective::contrastive:
+    case Objective::siglip:
+        break;
+    }
+    const TowerMemory texts = text_memory(config, of_slice, tokens_per_text, frugal);
+    return arena_bytes(pictures, texts) +
+           loss_bytes(rows, static_cast<std::int64_t>(recipe.batch_size), dim);
 }
 
 } // namespace
@@ -60,12 +86,8 @@ TrainingPlan plan_training(const Recipe& recipe, const RunSettings& settings,
                                   static_cast<std::uint64_t>(data.ranks));
     const auto slices = static_cast<std::int64_t>(recipe.slices);
     const std::int64_t of_slice = (rows + slices - 1) / slices;
-    const TowerMemory pictures =
-        recipe.lock_image ? TowerMemory{} : vision_memory(config, of_slice, settings.frugal);
-    const TowerMemory texts = text_memory(config, of_slice, data.tokens_per_text, settings.frugal);
-    plan.activation_bytes =
-        arena_bytes(pictures, texts) +
-        loss_bytes(rows, static_cast<std::int64_t>(recipe.batch_size), config.embed_dim);
+    plan.activation_bytes = static_cast<std::uint64_t>(
+        activation_bytes(recipe, settings.frugal, config, data.tokens_per_text, rows, of_slice));
     const std::int64_t side = config.vision.image_size;
     plan.input_bytes =
         static_cast<std::uint64_t>(rows * 3 * side * side * 4) * (settings.ahead + 1);

@@ -16,7 +16,8 @@ struct PlannedData {
 };
 
 /// Bytes of one rank, and steps. Activations are those of the arena, exactly where texts have as
-/// many tokens as was said.
+/// many tokens as was said, and what the loss keeps. A locked picture tower's scratch, and what a
+/// validation needs, are left out.
 TrainingPlan plan_training(const Recipe& recipe, const RunSettings& settings,
                            const ModelConfig& config, const PlannedData& data);
 

@@ -8,8 +8,9 @@
 
 namespace clip::trainer {
 
-/// The picture tower as inference computes it, from weights that are being trained: what a
-/// validation uses between steps. Batch norm uses its running statistics.
+/// The picture tower as inference computes it, from the weights of a run: what validation uses
+/// between steps, and what a locked tower is. Batch norms use their running statistics, folded into
+/// convolutions. Scratch is taken from the context's arena and given back.
 class PictureEncoder {
   public:
     PictureEncoder(const TowerContext& context, const ModelConfig& config)
@@ -21,7 +22,7 @@ class PictureEncoder {
 
   private:
     const TowerContext& context_;
-    const ModelConfig& config_;
+    ModelConfig config_;
     std::unique_ptr<VisionTower> tower_; ///< made when it is first needed
 };
 

@@ -4,8 +4,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "trainer/trained_text.hpp"
+#include "trainer/trained_transformer.hpp"
 #include "trainer/trained_vit.hpp"
+#include "trainer/vocabulary_softmax.hpp"
 
 namespace clip::trainer {
 
@@ -62,6 +63,10 @@ std::int64_t pooled_bytes(std::int64_t sequences, std::int64_t width) {
     return 2 * arena_bytes_of(sequences * width) + 2 * arena_bytes_of(sequences);
 }
 
+std::int64_t tokens_of_text(const ModelConfig& config, double tokens_per_text) {
+    return std::clamp<std::int64_t>(std::llround(tokens_per_text), 1, config.text.context_length);
+}
+
 void add_part(TowerMemory& memory, const Stack& stack, std::int64_t around, std::int64_t after,
               bool frugal) {
     const std::int64_t x = arena_bytes_of(stack.rows * stack.width);
@@ -78,7 +83,7 @@ TowerMemory vision_memory(const ModelConfig& config, std::int64_t pictures, bool
     if (!config.vision.vit)
         return resnet_memory(config, pictures, frugal);
     const VisionConfig& vision = config.vision;
-    const std::int64_t tokens = vision.positions(), step = pictures_of_part(tokens, frugal);
+    const std::int64_t tokens = vision.positions(), step = pictures_of_part(tokens);
     TowerMemory memory;
     for (std::int64_t first = 0; first < pictures; first += step) {
         const std::int64_t n = std::min(step, pictures - first), rows = n * tokens;
@@ -93,9 +98,8 @@ TowerMemory vision_memory(const ModelConfig& config, std::int64_t pictures, bool
 TowerMemory text_memory(const ModelConfig& config, std::int64_t texts, double tokens_per_text,
                         bool frugal) {
     const TextConfig& text = config.text;
-    const std::int64_t tokens =
-        std::clamp<std::int64_t>(std::llround(tokens_per_text), 1, text.context_length);
-    const std::int64_t step = std::max<std::int64_t>(1, rows_of_text_part(frugal) / tokens);
+    const std::int64_t tokens = tokens_of_text(config, tokens_per_text);
+    const std::int64_t step = std::max<std::int64_t>(1, kRowsOfPart / tokens);
     TowerMemory memory;
     for (std::int64_t first = 0; first < texts; first += step) {
         const std::int64_t n = std::min(step, texts - first), rows = n * tokens;
@@ -104,6 +108,29 @@ TowerMemory text_memory(const ModelConfig& config, std::int64_t texts, double to
                  frugal);
     }
     return memory;
+}
+
+std::int64_t logits_memory(const ModelConfig& config, std::int64_t rows) {
+    return arena_bytes_of(std::min(kRowsOfLogits, rows) * config.text.vocab_size);
+}
+
+std::int64_t caption_memory(const ModelConfig& config, std::int64_t texts, double tokens_per_text,
+                            bool frugal) {
+    const TextConfig& text = config.text;
+    const std::int64_t length = tokens_of_text(config, tokens_per_text);
+    const std::int64_t step = std::max<std::int64_t>(1, kRowsOfPart / length);
+    // The first part is the largest, and each gives back what it took.
+    const std::int64_t n = std::min(step, texts), rows = n * length, tokens = rows - n;
+    const Stack stack{text.width, text.mlp_width, text.heads, text.layers, rows, n};
+    const std::int64_t x = arena_bytes_of(rows * text.width);
+    const std::int64_t normed = arena_bytes_of(tokens * text.width);
+    const std::int64_t around =
+        arena_bytes_of(n * config.embed_dim) + 2 * x + 2 * normed + 2 * arena_bytes_of(tokens);
+    const std::int64_t block = stack.block(false);
+    const std::int64_t kept = (text.layers - 1) * x + (frugal ? 0 : text.layers * block);
+    const std::int64_t backward = std::max(stack.block_backward(false) + (frugal ? block : 0),
+                                           arena_bytes_of(n * text.width));
+    return around + kept + normed + std::max(logits_memory(config, tokens), normed + backward);
 }
 
 } // namespace clip::trainer

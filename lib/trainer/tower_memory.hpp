@@ -25,6 +25,11 @@ TowerMemory vision_memory(const ModelConfig& config, std::int64_t pictures, bool
 /// Texts of equal length.
 TowerMemory text_memory(const ModelConfig& config, std::int64_t texts, double tokens_per_text,
                         bool frugal);
+/// The peak of CaptionDecoder::learn() over texts of equal length.
+std::int64_t caption_memory(const ModelConfig& config, std::int64_t texts, double tokens_per_text,
+                            bool frugal);
+/// VocabularySoftmax's, of so many rows.
+std::int64_t logits_memory(const ModelConfig& config, std::int64_t rows);
 /// ModifiedResnet's.
 TowerMemory resnet_memory(const ModelConfig& config, std::int64_t pictures, bool frugal);
 

@@ -7,10 +7,6 @@ namespace clip::trainer {
 
 namespace {
 
-// As for pictures: see trained_vit.cpp.
-constexpr std::int64_t kRowsOfPart = 1100;
-constexpr std::int64_t kRowsOfFrugalPart = 3200;
-
 BlockSettings block_settings(const ModelConfig& config) {
     return {.heads = static_cast<int>(config.text.heads),
             .activation = config.text.activation,
@@ -26,10 +22,6 @@ View rows_from(View view, std::int64_t first, std::int64_t count) {
 }
 
 } // namespace
-
-std::int64_t rows_of_text_part(bool frugal) {
-    return frugal ? kRowsOfFrugalPart : kRowsOfPart;
-}
 
 TrainedText::TrainedText(const TowerContext& context, const ModelConfig& config)
     : context_(context), width_(config.text.width),
@@ -69,7 +61,6 @@ void TrainedText::forward(std::span<const std::span<const std::int32_t>> texts, 
     Arena& arena = context_.arena;
     mark_ = arena.mark();
     parts_.clear();
-    const std::int64_t most = rows_of_text_part(context_.frugal);
     for (std::size_t next = 0; next < texts.size();) {
         Part part{.first = static_cast<std::int64_t>(next), .offsets = {0}};
         do {
@@ -81,7 +72,8 @@ void TrainedText::forward(std::span<const std::span<const std::int32_t>> texts, 
             part.offsets.push_back(std::ssize(part.ids));
             part.last.push_back(std::ssize(part.ids) - 1);
             ++next;
-        } while (next < texts.size() && std::ssize(part.ids) + std::ssize(texts[next]) <= most);
+        } while (next < texts.size() &&
+                 std::ssize(part.ids) + std::ssize(texts[next]) <= kRowsOfPart);
         const MutView rows = rows_from(features, part.first, part.texts());
         forward_part(part, rows, keep);
         if (keep)

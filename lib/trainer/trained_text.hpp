@@ -9,9 +9,6 @@
 
 namespace clip::trainer {
 
-/// At most so many tokens, but at least one text, go through the tower together.
-std::int64_t rows_of_text_part(bool frugal);
-
 /// TextTower (model/text_tower.hpp), forward and backward: texts without padding, one after the
 /// other, in parts of some texts.
 class TrainedText final : public TrainedTextTower {

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "model/vision_tower.hpp"
+#include "trainer/picture_encoder.hpp"
 #include "trainer/trained_resnet.hpp"
 #include "trainer/trained_text.hpp"
 #include "trainer/trained_vit.hpp"
@@ -17,42 +17,17 @@ namespace {
 class LockedVisionTower final : public TrainedVisionTower {
   public:
     LockedVisionTower(const TowerContext& context, const ModelConfig& config)
-        : context_(context), config_(config) {}
+        : encoder_(context, config) {}
 
     /// Steps do not change this tower's weights: what was packed stays.
     void refresh() override {}
-
     void forward(ConstView pictures, MutView features, bool) override {
-        if (!tower_)
-            tower_ = make_vision_tower(context_.backend, ParametersSource(context_.parameters),
-                                       config_, DType::f32);
-        Arena& arena = context_.arena;
-        const std::int64_t n = pictures.shape[0], side = pictures.shape[2];
-        const std::int64_t step = std::min(n, tower_->pictures_at_once());
-        const Arena::Mark mark = arena.mark();
-        const MutView pooled = arena.take(Shape{step, tower_->penultimate_width()});
-        for (std::int64_t first = 0; first < n; first += step) {
-            const std::int64_t count = std::min(step, n - first);
-            ConstView part = pictures;
-            part.data = pictures.f32() + first * 3 * side * side;
-            part.shape = Shape{count, 3, side, side};
-            MutView y = features;
-            y.data = features.f32() + first * features.shape[1];
-            y.shape = Shape{count, features.shape[1]};
-            MutView rows = pooled;
-            rows.shape = Shape{count, pooled.shape[1]};
-            tower_->forward(context_.backend, part, rows);
-            tower_->project(context_.backend, rows, y);
-        }
-        arena.rewind(mark);
+        encoder_.encode(pictures, features);
     }
-
     void backward(ConstView) override {}
 
   private:
-    const TowerContext& context_;
-    ModelConfig config_;
-    std::unique_ptr<VisionTower> tower_;
+    PictureEncoder encoder_;
 };
 
 } // namespace

@@ -10,6 +10,12 @@
 
 namespace clip::trainer {
 
+/// Rows that go through all blocks together, at most, but at least one sequence. Few enough that
+/// what a block makes is still in the last cache when the next op reads it, and enough that a
+/// frugal tower, which packs weights anew for every part, does not only pack. Sums over rows end
+/// where a part ends: one number for all towers, frugal or not, is why they give the same bits.
+constexpr std::int64_t kRowsOfPart = 1600;
+
 /// Blocks one after the other; where `pooled_last`, the last one gives pooled rows only.
 class TrainedTransformer {
   public:

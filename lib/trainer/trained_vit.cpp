@@ -10,12 +10,6 @@ namespace clip::trainer {
 
 namespace {
 
-// Rows that go through all blocks together. Few enough that what a block makes is still in the last
-// cache when the next op reads it; frugal towers pack weights anew for every part, which wants more
-// work for each.
-constexpr std::int64_t kRowsOfPart = 1100;
-constexpr std::int64_t kRowsOfFrugalPart = 3200;
-
 BlockSettings block_settings(const ModelConfig& config) {
     return {.heads = static_cast<int>(config.vision.heads),
             .activation = config.vision.activation,
@@ -38,8 +32,8 @@ View rows_from(View view, std::int64_t first, std::int64_t count) {
 
 } // namespace
 
-std::int64_t pictures_of_part(std::int64_t tokens, bool frugal) {
-    return std::max<std::int64_t>(1, (frugal ? kRowsOfFrugalPart : kRowsOfPart) / tokens);
+std::int64_t pictures_of_part(std::int64_t tokens) {
+    return std::max<std::int64_t>(1, kRowsOfPart / tokens);
 }
 
 TrainedVit::TrainedVit(const TowerContext& context, const ModelConfig& config)
@@ -102,7 +96,7 @@ void TrainedVit::forward(ConstView pictures, MutView features, bool keep) {
     Arena& arena = context_.arena;
     mark_ = arena.mark();
     parts_.clear();
-    const std::int64_t n = pictures.shape[0], step = pictures_of_part(tokens_, context_.frugal);
+    const std::int64_t n = pictures.shape[0], step = pictures_of_part(tokens_);
     for (std::int64_t first = 0; first < n; first += step) {
         const std::int64_t count = std::min(step, n - first);
         Part part{.first = first, .pictures = pictures_from(pictures, first, count)};

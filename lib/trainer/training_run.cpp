@@ -171,11 +171,14 @@ class Run {
         return record;
     }
 
-    void check_finite(const char* what, double value, std::uint64_t step) const {
-        if (std::isfinite(value))
-            return;
+    static void check_finite(const char* what, double value, std::uint64_t step) {
+        if (!std::isfinite(value))
+            fail_not_finite(concat(what, " is not a number"), step);
+    }
+
+    [[noreturn]] static void fail_not_finite(const std::string& what, std::uint64_t step) {
         fail(ErrorCode::bad_format,
-             concat("train: the ", what, " is not a number in step ", step,
+             concat("train: the ", what, " in step ", step,
                     "; nothing of it was saved (a smaller --lr or --grad-clip 1 may help)"));
     }
 
@@ -203,13 +206,23 @@ class Run {
         const bool last = state_.step == total_;
         const bool saves = epoch_ended || stopping || last ||
                            (settings_.save_every > 0 && state_.step % settings_.save_every == 0);
-        if (saves && writes())
-            inputs_.folder->save(state_, parameters_, average_);
+        if (saves)
+            save();
         if (epoch_ended && inputs_.validation != nullptr &&
             (state_.epoch % std::max<std::uint64_t>(1, settings_.validate_every) == 0 || last))
             validate();
         if (epoch_ended)
             write_model();
+    }
+
+    void save() {
+        // A state whose next step can only fail would take the place of one that can go on. All
+        // ranks look, since all of them end.
+        const std::span<const float> weights = parameters_.weights();
+        if (!std::ranges::all_of(weights, [](float weight) { return std::isfinite(weight); }))
+            fail_not_finite("weights are no longer finite", state_.step);
+        if (writes())
+            inputs_.folder->save(state_, parameters_, average_);
     }
 
     void write_model() {
@@ -222,10 +235,12 @@ class Run {
         if (inputs_.ranks.rank() != 0)
             return;
         swap_average();
+        learner_->refresh();
         ValidationRecord record =
             trainer::validate(*learner_, *inputs_.validation, inputs_.tokenizer,
                               loader_options(recipe_, settings_, inputs_, {}));
         swap_average();
+        learner_->refresh(); // gives the memory of inference's towers back
         record.step = state_.step;
         record.samples = state_.samples;
         record.epoch = state_.epoch - 1;
@@ -234,10 +249,7 @@ class Run {
     }
 
     void swap_average() {
-        if (average_.empty())
-            return;
-        std::ranges::swap_ranges(average_, parameters_.weights());
-        learner_->refresh();
+        std::ranges::swap_ranges(average_, parameters_.weights().first(average_.size()));
     }
 
     const Recipe& recipe_;

@@ -14,10 +14,6 @@ namespace clip::trainer {
 
 namespace {
 
-// Rows whose logits are there at once: 50 MB for 49,408 tokens. linear_backward adds up gradients
-// in slices of as many rows, so that blocks cost it nothing.
-constexpr std::int64_t kRowsOfBlock = 256;
-
 template <typename View>
 View rows_from(View view, std::int64_t first, std::int64_t count) {
     view.data = view.f32() + first * view.shape[1];
@@ -66,9 +62,9 @@ void VocabularySoftmax::for_blocks(ConstView rows, const Use& use) {
     Arena& arena = context_.arena;
     const Arena::Mark mark = arena.mark();
     const std::int64_t count = rows.shape[0];
-    const MutView block = arena.take(Shape{std::min(kRowsOfBlock, count), table_.out_features()});
-    for (std::int64_t first = 0; first < count; first += kRowsOfBlock) {
-        const std::int64_t n = std::min(kRowsOfBlock, count - first);
+    const MutView block = arena.take(Shape{std::min(kRowsOfLogits, count), table_.out_features()});
+    for (std::int64_t first = 0; first < count; first += kRowsOfLogits) {
+        const std::int64_t n = std::min(kRowsOfLogits, count - first);
         const MutView logits = rows_from(block, 0, n);
         ops::linear(context_.backend,
                     {.x = rows_from(rows, first, n), .weights = table_.packed(), .y = logits});
@@ -98,7 +94,7 @@ void VocabularySoftmax::learn(ConstView rows, const TokenSets& targets,
            "a set and a loss for each row");
     check(targets);
     const std::int64_t size = table_.out_features();
-    std::vector<Largest> largest(static_cast<std::size_t>(std::min(kRowsOfBlock, rows.shape[0])));
+    std::vector<Largest> largest(static_cast<std::size_t>(std::min(kRowsOfLogits, rows.shape[0])));
     for_blocks(rows, [&](std::int64_t first, MutView block) {
         const std::int64_t n = block.shape[0];
         for_rows(n, [&](std::int64_t r) {
@@ -134,7 +130,7 @@ void VocabularySoftmax::score(ConstView rows, const TokenSets& sets, MutView sco
     expect(scores.shape == Shape({rows.shape[0], sets.size()}), "a score for each row and set");
     check(sets);
     const std::int64_t size = table_.out_features(), count = sets.size();
-    std::vector<Largest> largest(static_cast<std::size_t>(std::min(kRowsOfBlock, rows.shape[0])));
+    std::vector<Largest> largest(static_cast<std::size_t>(std::min(kRowsOfLogits, rows.shape[0])));
     std::vector<double> means(largest.size() * static_cast<std::size_t>(count));
     for_blocks(rows, [&](std::int64_t first, MutView block) {
         for_rows(block.shape[0], [&](std::int64_t r) {

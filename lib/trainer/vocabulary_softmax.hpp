@@ -10,6 +10,10 @@
 
 namespace clip::trainer {
 
+/// Rows whose logits are there at once: 50 MB for 49,408 tokens. linear_backward adds up gradients
+/// in slices of as many rows, so that blocks cost it nothing.
+constexpr std::int64_t kRowsOfLogits = 256;
+
 /// Sets of tokens: set i is ids[offsets[i]] to ids[offsets[i + 1] - 1], no token twice. Within a
 /// set every token is as likely as another. A set may be empty.
 struct TokenSets {

@@ -3,17 +3,16 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <barrier>
 #include <cmath>
 #include <fstream>
 #include <map>
 #include <sstream>
-#include <thread>
 
 #include "backend/registry.hpp"
 #include "base/concat.hpp"
 #include "ops/adamw.hpp"
-#include "tiny_run.hpp"
+#include "trainer/thread_ranks.hpp"
+#include "trainer/tiny_run.hpp"
 
 using namespace clip;
 using namespace clip::trainer;
@@ -68,40 +67,6 @@ double difference(const Got& got, const Want& want) {
 std::span<const float> elements(ConstView view) {
     return {view.f32(), static_cast<std::size_t>(view.numel())};
 }
-
-/// One of two threads that each play a rank.
-class TwoRanks final : public Communicator {
-  public:
-    struct Shared {
-        std::barrier<> meet{2};
-        std::array<std::vector<double>, 2> sums;
-    };
-    TwoRanks(Shared& shared, int rank) : shared_(shared), rank_(rank) {}
-    int rank() const override { return rank_; }
-    int size() const override { return 2; }
-    std::string description() const override { return "2 threads"; }
-    void all_gather(std::span<const float>, std::span<float>,
-                    std::span<const std::size_t>) override {
-        fail(ErrorCode::internal, "these objectives gather nothing");
-    }
-    void all_reduce_sum(std::span<float>) override {
-        fail(ErrorCode::internal, "gradients are summed by the trainer");
-    }
-    void all_reduce_sum(std::span<double> values) override {
-        shared_.sums[static_cast<std::size_t>(rank_)].assign(values.begin(), values.end());
-        shared_.meet.arrive_and_wait();
-        for (std::size_t i = 0; i < values.size(); ++i)
-            values[i] = shared_.sums[0][i] + shared_.sums[1][i];
-        shared_.meet.arrive_and_wait();
-    }
-    void broadcast(std::span<std::byte>, int) override {}
-    void barrier() override { shared_.meet.arrive_and_wait(); }
-    void abort(int) override {}
-
-  private:
-    Shared& shared_;
-    int rank_;
-};
 
 } // namespace
 
@@ -213,21 +178,14 @@ TEST_CASE("objectives: two ranks with a part of a batch each are as good as one"
         const double loss = one.learner().learn(pairs.batch(), 1);
         const auto whole = one.gradients(pairs.batch());
 
-        TwoRanks::Shared shared;
         std::array<std::vector<float>, 2> parts;
         std::array<double, 2> losses{};
-        const auto play = [&](std::size_t rank) {
-            ThreadPool pool(1);
-            const auto backend = make_backend({}, pool, CpuImplementation::ref);
-            TwoRanks ranks(shared, static_cast<int>(rank));
-            TinyRun run(objective, *backend, ranks);
+        test::play_ranks(2, [&](std::size_t rank, Communicator& ranks, Backend& backend) {
+            TinyRun run(objective, backend, ranks);
             const LearnerBatch batch = rank == 0 ? pairs.rows(0, 5) : pairs.rows(5, 3);
             parts[rank] = run.gradients(batch);
             losses[rank] = run.learner().learn(batch, 2);
-        };
-        std::thread other([&] { play(1); });
-        play(0);
-        other.join();
+        });
         CHECK(losses[0] == losses[1]);
         CHECK(std::fabs(losses[0] - loss) < 1e-6);
         for (std::size_t i = 0; i < whole.size(); ++i)
@@ -261,7 +219,7 @@ TEST_CASE("objectives: the same bits on any number of threads") {
 }
 
 TEST_CASE("objectives: a score does not depend on what else is scored") {
-    const Pairs pairs(40); // 40 * 40 captions of 6.5 rows: ten parts
+    const Pairs pairs(40); // 40 * 40 captions of 6.5 rows: seven parts
     for (const Objective objective : kObjectives) {
         TinyRun run(objective, test::backend("automatic", 2), alone());
         std::vector<float> all(1600);

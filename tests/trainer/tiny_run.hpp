@@ -12,6 +12,7 @@
 #include "support/cases.hpp"
 #include "trainer/learner.hpp"
 #include "trainer/parameters.hpp"
+#include "trainer/rank_sums.hpp"
 
 namespace clip::test {
 
@@ -56,6 +57,23 @@ inline const ModelConfig& tiny_config() {
     return config;
 }
 
+/// The same with a ModifiedResnet of 64 x 64 pixels, which has every kind of bottleneck.
+inline const ModelConfig& tiny_resnet_config() {
+    static const ModelConfig config = [] {
+        ModelConfig tiny = tiny_config();
+        tiny.vision = {.vit = false,
+                       .image_size = 64,
+                       .width = 4,
+                       .heads = 4,
+                       .layers = 0,
+                       .patch_size = 0,
+                       .mlp_width = 0,
+                       .stages = {1, 2, 1, 1}};
+        return tiny;
+    }();
+    return config;
+}
+
 constexpr std::int32_t kStart = 38, kEnd = 39;
 
 inline TokenizedText marked(const std::vector<std::int32_t>& tokens) {
@@ -76,11 +94,14 @@ inline const std::vector<TokenizedText>& golden_captions() {
 
 /// Pairs without end: each picture is noise, each caption one of many.
 struct Pairs {
+    std::int64_t side;
     std::vector<float> pixels;
     std::vector<TokenizedText> texts;
 
-    explicit Pairs(std::int64_t count, const std::string& name = "pictures") {
-        for (const double u : hashed(name, count * 3 * 8 * 8))
+    explicit Pairs(std::int64_t count, const std::string& name = "pictures",
+                   std::int64_t picture_side = 8)
+        : side(picture_side) {
+        for (const double u : hashed(name, count * 3 * side * side))
             pixels.push_back(static_cast<float>(3 * u));
         const std::vector<double> tokens = hashed("captions", count * 8);
         for (std::int64_t i = 0; i < count; ++i) {
@@ -93,8 +114,9 @@ struct Pairs {
     }
     ConstView pictures() const { return pictures(0, texts.size()); }
     ConstView pictures(std::size_t first, std::size_t count) const {
-        return {pixels.data() + first * 3 * 8 * 8, Shape{static_cast<std::int64_t>(count), 3, 8, 8},
-                DType::f32, Device{}};
+        const auto each = static_cast<std::size_t>(3 * side * side);
+        return {pixels.data() + first * each,
+                Shape{static_cast<std::int64_t>(count), 3, side, side}, DType::f32, Device{}};
     }
     trainer::LearnerBatch batch() const { return rows(0, texts.size()); }
     /// A rank's part.
@@ -103,6 +125,11 @@ struct Pairs {
                 .texts = std::span(texts).subspan(first, count),
                 .global_rows = texts.size(),
                 .first_row = first};
+    }
+    /// The part that the loader gives to a rank.
+    trainer::LearnerBatch of_rank(std::size_t rank, std::size_t ranks) const {
+        const std::size_t first = texts.size() * rank / ranks;
+        return rows(first, texts.size() * (rank + 1) / ranks - first);
     }
 };
 
@@ -113,32 +140,43 @@ inline Pairs golden_pairs() {
 }
 
 /// A learner and all that it needs.
+struct TinyOptions {
+    trainer::ObjectiveSettings objective;
+    const ModelConfig& config = tiny_config();
+    bool frugal = false;
+    std::vector<std::string> locked;
+};
+
 class TinyRun {
   public:
     TinyRun(trainer::Objective objective, Backend& backend, Communicator& ranks,
             bool frugal = false)
-        : parameters_(make_parameters(objective)), context_{.backend = backend,
-                                                            .parameters = parameters_,
-                                                            .arena = arena_,
-                                                            .frugal = frugal} {
+        : TinyRun({.objective = {.objective = objective}, .frugal = frugal, .locked = {}}, backend,
+                  ranks) {}
+    TinyRun(const TinyOptions& options, Backend& backend, Communicator& ranks)
+        : config_(options.config), parameters_(make_parameters(options)),
+          sums_(ranks), context_{.backend = backend,
+                                 .parameters = parameters_,
+                                 .arena = arena_,
+                                 .frugal = options.frugal,
+                                 .across = sums_.get()} {
         for (const trainer::ParameterInfo& info : parameters_.all()) {
-            const bool gain =
-                info.name.find("ln_") != std::string::npos && info.name.ends_with("weight");
+            const bool gain = (info.shape.rank() == 1 && info.name.ends_with(".weight")) ||
+                              info.name.ends_with(".running_var");
             const std::vector<double> values = hashed(info.name, info.shape.numel());
             const MutView weight = parameters_.weight(info.name);
             for (std::size_t i = 0; i < values.size(); ++i)
                 weight.f32()[i] = static_cast<float>(gain ? 1 + 0.4 * values[i] : 0.6 * values[i]);
         }
-        const trainer::LearnerParts parts{.context = context_,
-                                          .config = tiny_config(),
-                                          .ranks = ranks,
-                                          .settings = {.objective = objective}};
+        const trainer::LearnerParts parts{
+            .context = context_, .config = config_, .ranks = ranks, .settings = options.objective};
         learner_ = trainer::make_learner(parts);
     }
 
     trainer::Parameters& parameters() { return parameters_; }
     trainer::Learner& learner() { return *learner_; }
-    const Arena& arena() const { return arena_; }
+    Arena& arena() { return arena_; }
+    const trainer::TowerContext& context() const { return context_; }
     /// Gradients of one batch: all of them, padding included.
     std::vector<float> gradients(const trainer::LearnerBatch& batch, std::size_t slices = 1) {
         parameters_.zero_grads();
@@ -148,13 +186,17 @@ class TinyRun {
     }
 
   private:
-    static trainer::Parameters make_parameters(trainer::Objective objective) {
-        const auto extra = trainer::extra_parameters(tiny_config(), {.objective = objective});
-        return {tiny_config(), extra, trainer::locked_by_objective(objective)};
+    static trainer::Parameters make_parameters(const TinyOptions& options) {
+        const auto extra = trainer::extra_parameters(options.config, options.objective);
+        auto locked = trainer::locked_by_objective(options.objective.objective);
+        locked.insert(locked.end(), options.locked.begin(), options.locked.end());
+        return {options.config, extra, locked};
     }
 
+    const ModelConfig& config_;
     trainer::Parameters parameters_;
     Arena arena_;
+    trainer::RankSums sums_;
     trainer::TowerContext context_;
     std::unique_ptr<trainer::Learner> learner_;
 };

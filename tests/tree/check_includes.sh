@@ -38,8 +38,7 @@ allow data tensor base
 allow model nn ops backend io data tensor base
 allow search ops backend io tensor base
 allow draw io data tensor base
-allow train model nn ops backend io data tensor base
-allow communicator base
+allow train io data tensor base
 allow trainer communicator train model nn ops backend io data tensor base
 allow app trainer communicator train search draw model nn ops backend io data tensor base
 allow cli base
