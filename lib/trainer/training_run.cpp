@@ -223,8 +223,8 @@ class Run {
             return;
         swap_average();
         ValidationRecord record =
-            trainer::validate(*learner_, *inputs_.validation, inputs_.tokenizer,
-                              loader_options(recipe_, settings_, inputs_, {}));
+            trainer::validate(*learner_, recipe_.objective.objective, *inputs_.validation,
+                              inputs_.tokenizer, loader_options(recipe_, settings_, inputs_, {}));
         swap_average();
         record.step = state_.step;
         record.samples = state_.samples;
