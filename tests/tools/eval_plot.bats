@@ -52,6 +52,14 @@ lines() { grep -c '<polyline' "$1"; }
     grep -q 'val_loss is no finite number' err
 }
 
+@test "eval plot: what has no loss has no plot of losses" {
+    # As where runs of several objectives are compared, whose losses have nothing in common.
+    log 100 100 | jq -c 'select(.val_accuracy) | {step, samples, val_accuracy}' >log
+    expect_status 0 clip-eval plot --x samples log -o accuracy.svg
+    texts accuracy.svg | grep -q '^Validation accuracy'
+    ! texts accuracy.svg | grep -q '^[Ll]oss' || false
+}
+
 @test "eval plot: several runs, told apart by their names" {
     mkdir -p one two other/two
     log 100 100 >one/log.jsonl
