@@ -114,9 +114,10 @@ class Drawing {
             add_loss(loss, i);
             add(accuracy, logs_[i].validation_accuracy, one() ? "validation" : names_[i], i);
         }
-        std::vector<CurvePlot> plots{std::move(loss)};
-        if (!accuracy.curves.empty())
-            plots.push_back(std::move(accuracy));
+        std::vector<CurvePlot> plots; // never none: a log without any figure was refused
+        for (CurvePlot* plot : {&loss, &accuracy})
+            if (!plot->curves.empty())
+                plots.push_back(std::move(*plot));
         return plots;
     }
 

@@ -29,6 +29,14 @@ std::optional<double> read_number(const json& line, const char* key) {
     return value;
 }
 
+/// The accuracy of a validation; nothing also where it is null: too many captions to compare.
+std::optional<double> read_accuracy(const json& line) {
+    const auto found = line.find("val_accuracy");
+    if (found != line.end() && found->is_null())
+        return std::nullopt;
+    return read_number(line, "val_accuracy");
+}
+
 /// Takes lines in their order, since times add up.
 class LogBuilder {
   public:
@@ -40,7 +48,7 @@ class LogBuilder {
             fail(ErrorCode::bad_format, "no JSON object");
         const auto loss = read_number(line, "loss");
         const auto validation_loss = read_number(line, "val_loss");
-        const auto validation_accuracy = read_number(line, "val_accuracy");
+        const auto validation_accuracy = read_accuracy(line);
         if (!loss && !validation_loss && !validation_accuracy)
             return;
         const auto step = read_number(line, "step");

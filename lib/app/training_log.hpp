@@ -24,7 +24,8 @@ struct TrainingLog {
 };
 
 /// Reads a log; "-" is standard input. Lines that say neither `loss` nor a figure of validation
-/// (`val_loss`, `val_accuracy`) are passed over.
+/// (`val_loss`, `val_accuracy`) are passed over. A `val_accuracy` of null is none: validation did
+/// not compare so many captions.
 ///
 /// A line that is damaged (no JSON object, no step, a figure that is no finite number) is named to
 /// the reporter.

@@ -237,8 +237,8 @@ class Run {
         swap_average();
         learner_->refresh();
         ValidationRecord record =
-            trainer::validate(*learner_, *inputs_.validation, inputs_.tokenizer,
-                              loader_options(recipe_, settings_, inputs_, {}));
+            trainer::validate(*learner_, recipe_.objective.objective, *inputs_.validation,
+                              inputs_.tokenizer, loader_options(recipe_, settings_, inputs_, {}));
         swap_average();
         learner_->refresh(); // gives the memory of inference's towers back
         record.step = state_.step;

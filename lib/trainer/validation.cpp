@@ -2,7 +2,9 @@
 #include "trainer/validation.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
+#include <vector>
 
 namespace clip::trainer {
 
@@ -42,9 +44,40 @@ Classes all_classes(const train::PairSource& pairs, const Tokenizer& tokenizer,
     return classes;
 }
 
+bool scores_are_likelihoods(Objective objective) {
+    return objective == Objective::bag_of_words || objective == Objective::caption;
+}
+
+/// The share of rows whose best column is their answer.
+double accuracy_of(std::span<const float> scores, std::span<const std::size_t> answers,
+                   std::size_t columns) {
+    std::size_t right = 0;
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+        const auto row = scores.subspan(i * columns, columns);
+        const auto best = std::max_element(row.begin(), row.end()) - row.begin();
+        right += static_cast<std::size_t>(best) == answers[i] ? 1 : 0;
+    }
+    return static_cast<double>(right) / static_cast<double>(answers.size());
+}
+
 } // namespace
 
-ValidationRecord validate(Learner& learner, const train::PairSource& pairs,
+void subtract_priors(std::span<float> scores, std::size_t columns) {
+    const std::size_t rows = scores.size() / columns;
+    for (std::size_t column = 0; column < columns; ++column) {
+        float most = scores[column];
+        for (std::size_t i = 1; i < rows; ++i)
+            most = std::max(most, scores[i * columns + column]);
+        double sum = 0;
+        for (std::size_t i = 0; i < rows; ++i)
+            sum += std::exp(static_cast<double>(scores[i * columns + column] - most));
+        const auto prior = static_cast<float>(most + std::log(sum / static_cast<double>(rows)));
+        for (std::size_t i = 0; i < rows; ++i)
+            scores[i * columns + column] -= prior;
+    }
+}
+
+ValidationRecord validate(Learner& learner, Objective objective, const train::PairSource& pairs,
                           const Tokenizer& tokenizer, train::LoaderOptions options) {
     options.sample.training = false;
     options.rank = 0;
@@ -60,7 +93,8 @@ ValidationRecord validate(Learner& learner, const train::PairSource& pairs,
     train::BatchLoader loader(pairs, tokenizer, options);
     ValidationRecord record;
     record.classes = classes.captions.size();
-    std::uint64_t right = 0;
+    std::vector<float> scores; // of all pictures: at most kMostScores
+    std::vector<std::size_t> answers;
     double loss = 0;
     train::Batch batch;
     const std::int64_t side = options.sample.preprocess.size;
@@ -75,18 +109,20 @@ ValidationRecord validate(Learner& learner, const train::PairSource& pairs,
         record.pairs += static_cast<std::uint64_t>(n);
         if (!scores_fit)
             continue;
-        Tensor scores(Shape{n, count});
-        learner.score(pictures, classes.captions, scores);
-        for (std::int64_t i = 0; i < n; ++i) {
-            const float* row = scores.f32() + i * count;
-            const auto best = static_cast<std::size_t>(std::max_element(row, row + count) - row);
-            right += classes.add(batch.texts[static_cast<std::size_t>(i)]) == best ? 1 : 0;
-        }
+        Tensor of_batch(Shape{n, count});
+        learner.score(pictures, classes.captions, of_batch);
+        scores.insert(scores.end(), of_batch.f32(), of_batch.f32() + n * count);
+        for (const TokenizedText& text : batch.texts)
+            answers.push_back(classes.add(text));
     }
     if (record.pairs > 0) {
         record.loss = loss / static_cast<double>(record.pairs);
-        if (scores_fit)
-            record.accuracy = static_cast<double>(right) / static_cast<double>(record.pairs);
+        if (scores_fit) {
+            const auto columns = static_cast<std::size_t>(count);
+            if (scores_are_likelihoods(objective))
+                subtract_priors(scores, columns);
+            record.accuracy = accuracy_of(scores, answers, columns);
+        }
     }
     return record;
 }

@@ -41,6 +41,25 @@ lines() { grep -c '<polyline' "$1"; }
         "$(grep -oE ' height="[0-9]+"' curve.svg | head -n 1 | tr -dc 0-9)" ]
 }
 
+@test "eval plot: a validation without accuracy has its loss drawn" {
+    log 40 100 | sed 's/"val_accuracy":[0-9.]*/"val_accuracy":null/' >log
+    expect_status 0 clip-eval plot log -o curve.svg
+    [ ! -s err ]
+    texts curve.svg | grep -qx validation
+    ! texts curve.svg | grep -q accuracy || false
+    # A loss is never null.
+    sed 's/"val_loss":[0-9.]*/"val_loss":null/' log | expect_status 1 clip-eval plot -o curve.svg
+    grep -q 'val_loss is no finite number' err
+}
+
+@test "eval plot: what has no loss has no plot of losses" {
+    # As where runs of several objectives are compared, whose losses have nothing in common.
+    log 100 100 | jq -c 'select(.val_accuracy) | {step, samples, val_accuracy}' >log
+    expect_status 0 clip-eval plot --x samples log -o accuracy.svg
+    texts accuracy.svg | grep -q '^Validation accuracy'
+    ! texts accuracy.svg | grep -q '^[Ll]oss' || false
+}
+
 @test "eval plot: several runs, told apart by their names" {
     mkdir -p one two other/two
     log 100 100 >one/log.jsonl
