@@ -2,6 +2,7 @@
 #include "trainer/trained_text.hpp"
 
 #include "ops/embedding.hpp"
+#include "trainer/row_views.hpp"
 
 namespace clip::trainer {
 
@@ -12,13 +13,6 @@ BlockSettings block_settings(const ModelConfig& config) {
             .activation = config.text.activation,
             .layer_norm_eps = config.layer_norm_eps,
             .causal = true};
-}
-
-template <typename View>
-View rows_from(View view, std::int64_t first, std::int64_t count) {
-    view.data = view.f32() + first * view.shape[1];
-    view.shape = Shape{count, view.shape[1]};
-    return view;
 }
 
 } // namespace

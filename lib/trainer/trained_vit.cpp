@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "ops/patch_embedding.hpp"
+#include "trainer/row_views.hpp"
 
 namespace clip::trainer {
 
@@ -21,13 +22,6 @@ ConstView pictures_from(ConstView pictures, std::int64_t first, std::int64_t cou
     const std::int64_t side = pictures.shape[2];
     return {pictures.f32() + first * 3 * side * side, Shape{count, 3, side, side}, DType::f32,
             pictures.device};
-}
-
-template <typename View>
-View rows_from(View view, std::int64_t first, std::int64_t count) {
-    view.data = view.f32() + first * view.shape[1];
-    view.shape = Shape{count, view.shape[1]};
-    return view;
 }
 
 } // namespace

@@ -9,17 +9,11 @@
 #include "base/error.hpp"
 #include "ops/linear.hpp"
 #include "ops/softmax.hpp"
+#include "trainer/row_views.hpp"
 
 namespace clip::trainer {
 
 namespace {
-
-template <typename View>
-View rows_from(View view, std::int64_t first, std::int64_t count) {
-    view.data = view.f32() + first * view.shape[1];
-    view.shape = Shape{count, view.shape[1]};
-    return view;
-}
 
 double mean_of(const float* row, std::span<const std::int32_t> tokens) {
     double sum = 0;
