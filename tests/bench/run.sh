@@ -8,6 +8,7 @@
 # ORACLE  the PyTorch oracle that makes a full-size ViT-B/32 (default ../shared/oracle/clip_oracle.py)
 # PYTHON  a python3 with torch (default /usr/bin/python3)
 # ORT_PYTHON  a python3 with onnxruntime and numpy (default the same)
+# TORCH_PYTHON  a python3 with torch 2 from PyPI (default the same); Debian's has no fast BLAS
 # FAISS_PYTHON  a python3 with faiss and numpy (default the same)
 # MODELS  where the checkpoint and the ONNX file are kept (default BUILD/models)
 set -eu
@@ -16,6 +17,7 @@ root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 ORACLE=${ORACLE:-$root/../shared/oracle/clip_oracle.py}
 PYTHON=${PYTHON:-/usr/bin/python3}
 ORT_PYTHON=${ORT_PYTHON:-$PYTHON}
+TORCH_PYTHON=${TORCH_PYTHON:-$PYTHON}
 MODELS=${MODELS:-$build/models}
 CLIP_VOCAB=${CLIP_VOCAB:-$(dirname "$ORACLE")/../vocab/bpe_simple_vocab_16e6.txt.gz}
 export CLIP_VOCAB
@@ -36,6 +38,26 @@ for threads in 1 2; do
     fi
 done
 "$bench/screen_bench"
+
+# Whole steps of training beside PyTorch, in turn, and the memory of a large one.
+step="ViT-w192-l12-p8-i64-e128+w128-l12-c77 --batch 128 --tokens 16"
+large="--image 224 --patch 32 --width 768 --embed 512 --text-width 512 --vocab 49408 --tokens 77 --batch 256"
+torch_train() {
+    if "$TORCH_PYTHON" -c 'import torch; assert int(torch.__version__.split(".")[0]) >= 2' 2>/dev/null; then
+        "$TORCH_PYTHON" "$root/tests/bench/torch_train.py" "$@"
+    else
+        skip "steps of training in PyTorch" "no torch 2 in $TORCH_PYTHON"
+    fi
+}
+# shellcheck disable=SC2086 # lists of options are meant
+for _ in 1 2 3; do
+    "$bench/train_bench" $step
+    torch_train
+done
+# shellcheck disable=SC2086
+"$bench/train_bench" ViT-B-32 --batch 256 --tokens 77 --vocab 49408 --steps 1 --checkpoint
+# shellcheck disable=SC2086
+torch_train --checkpoint --steps 1 $large
 
 # A million vectors: one query, a thousand, and all pairs of 200,000; 6 GB of files for a while.
 if "$PYTHON" -c 'import h5py, numpy' 2>/dev/null && command -v /usr/bin/time >/dev/null; then
