@@ -29,7 +29,7 @@ def main():
         runs = {"vit": ["--arch", "ViT-w128-l2-p8-i32-e64+w64-l2-c16", "--train-tokenizer", "600"],
                 "resnet": ["--arch", "RN-w16-l1.2.1.1-i64-e64+w64-l1-c16", "--train-tokenizer", "600"]}
         if args.gelu:
-            runs["gelu"] = ["--init", args.gelu]
+            runs["gelu"] = ["--init", args.gelu, "--tokenizer", os.path.dirname(args.gelu.rstrip("/")) + "/micro-vit-hf"]
         for name, options in runs.items():
             before = converted.failures
             subprocess.run(["clip-train", "--quiet", "-o", at(name), "--epochs", "3", "-b", "8", "--lr", "1e-3", *options,
