@@ -33,11 +33,17 @@ void Arena::rewind(const Mark& mark) {
     block_ = mark.block;
     used_ = mark.used;
     total_ = mark.total;
-    if (total_ == 0 && blocks_.size() > 1) {
+    if (total_ == 0 && !blocks_.empty() &&
+        blocks_.front().size() < static_cast<std::size_t>(peak_)) {
         blocks_.clear();
         block_ = used_ = 0;
         blocks_.emplace_back(static_cast<std::size_t>(peak_));
     }
+    // Of several blocks none is worth keeping above the mark: a tensor of another size would leave
+    // a part of it unused.
+    const std::size_t wanted = used_ > 0 || block_ == 0 ? block_ + 1 : block_;
+    if (wanted < blocks_.size())
+        blocks_.resize(wanted);
 }
 
 } // namespace clip

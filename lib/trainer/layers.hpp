@@ -17,7 +17,7 @@ struct TowerContext {
     Backend& backend;
     Parameters& parameters;
     Arena& arena;
-    /// Less memory for more time: of each block only the input is kept, the rest is computed again
+    /// Less memory for more time: only inputs of some blocks are kept, the rest is computed again
     /// in the backward pass (Chen et al. 2016, arXiv:1604.06174); packed weights are dropped after
     /// each use.
     bool frugal = false;

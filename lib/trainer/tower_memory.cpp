@@ -12,10 +12,13 @@ namespace clip::trainer {
 
 namespace {
 
+constexpr auto kSegment = static_cast<std::int64_t>(kBlocksOfSegment);
+
 /// A stack of blocks over `rows` rows of `sequences` sequences.
 struct Stack {
     std::int64_t width, mlp_width, heads, layers;
     std::int64_t rows, sequences;
+    bool pooled_last = true;
 
     std::int64_t results(bool last) const { return last ? sequences : rows; }
     std::int64_t qkv_width(bool last) const { return (last ? 2 : 3) * width; }
@@ -37,24 +40,36 @@ struct Stack {
                arena_bytes_of(std::max(q * mlp_width, rows * qkv_width(last))) +
                (last ? 2 * arena_bytes_of(q * width) : 0);
     }
+    bool is_last(std::int64_t block) const { return pooled_last && block + 1 == layers; }
+    /// TrainedTransformer::keep() of blocks [first, end), with or without their last result.
+    std::int64_t blocks(std::int64_t first, std::int64_t end) const {
+        std::int64_t sum = (end - first - 1) * arena_bytes_of(rows * width);
+        for (std::int64_t i = first; i < end; ++i)
+            sum += block(is_last(i));
+        return sum;
+    }
+    /// TrainedTransformer::backward()
     std::int64_t most(bool frugal) const {
+        const std::int64_t step = frugal ? kSegment : layers;
         std::int64_t most = 0;
-        for (const bool last : {false, true})
-            if (last || layers > 1)
-                most = std::max(most, block_backward(last) + (frugal ? block(last) : 0));
+        for (std::int64_t first = 0; first < layers; first += step) {
+            const std::int64_t end = std::min(first + step, layers);
+            const std::int64_t again = frugal ? blocks(first, end) : 0;
+            for (std::int64_t i = first; i < end; ++i)
+                most = std::max(most, again + block_backward(is_last(i)));
+        }
         return most;
     }
 
     /// Between forward and backward.
     std::int64_t kept(bool frugal) const {
-        const std::int64_t chain = (layers - 1) * arena_bytes_of(rows * width);
-        return frugal ? chain : chain + (layers - 1) * block(false) + block(true);
+        return frugal ? (layers - 1) / kSegment * arena_bytes_of(rows * width) : blocks(0, layers);
     }
     /// Of a forward that keeps nothing.
     std::int64_t passing() const {
         const std::int64_t block_bytes =
             layers > 1 ? std::max(block(false), block(true)) : block(true);
-        return (layers > 1 ? arena_bytes_of(rows * width) : 0) + block_bytes;
+        return std::min<std::int64_t>(layers - 1, 2) * arena_bytes_of(rows * width) + block_bytes;
     }
 };
 
@@ -121,15 +136,13 @@ std::int64_t caption_memory(const ModelConfig& config, std::int64_t texts, doubl
     const std::int64_t step = std::max<std::int64_t>(1, kRowsOfPart / length);
     // The first part is the largest, and each gives back what it took.
     const std::int64_t n = std::min(step, texts), rows = n * length, tokens = rows - n;
-    const Stack stack{text.width, text.mlp_width, text.heads, text.layers, rows, n};
+    const Stack stack{text.width, text.mlp_width, text.heads, text.layers, rows, n, false};
     const std::int64_t x = arena_bytes_of(rows * text.width);
     const std::int64_t normed = arena_bytes_of(tokens * text.width);
     const std::int64_t around =
         arena_bytes_of(n * config.embed_dim) + 2 * x + 2 * normed + 2 * arena_bytes_of(tokens);
-    const std::int64_t block = stack.block(false);
-    const std::int64_t kept = (text.layers - 1) * x + (frugal ? 0 : text.layers * block);
-    const std::int64_t backward = std::max(stack.block_backward(false) + (frugal ? block : 0),
-                                           arena_bytes_of(n * text.width));
+    const std::int64_t kept = stack.kept(frugal);
+    const std::int64_t backward = std::max(stack.most(frugal), arena_bytes_of(n * text.width));
     return around + kept + normed + std::max(logits_memory(config, tokens), normed + backward);
 }
 

@@ -119,7 +119,7 @@ void TrainedBlock::forward(MutView x, MutView y, const Sequences& sequences, Sav
     const Arena::Mark mark = context_.arena.mark();
     saved = {.x = x};
     compute(y, sequences, saved);
-    if (!keep || context_.frugal)
+    if (!keep)
         context_.arena.rewind(mark);
 }
 
@@ -164,8 +164,6 @@ void TrainedBlock::backward(MutView grad_y, MutView grad_x, const Sequences& seq
                             Saved& saved) {
     Arena& arena = context_.arena;
     const Arena::Mark mark = arena.mark();
-    if (context_.frugal)
-        compute({}, sequences, saved);
     const std::int64_t rows = saved.x.shape[0], width = saved.x.shape[1];
     const std::int64_t results = grad_y.shape[0];
 

@@ -40,9 +40,9 @@ class TrainedBlock {
 
     void refresh();
 
-    /// x (R, D) -> y (Q, D). What is not kept for the backward pass goes back to the arena:
-    /// everything but y without `keep`, everything but x and y in a frugal context. `y` must have
-    /// been taken by the caller; x must live until backward().
+    /// x (R, D) -> y (Q, D), which the caller has taken, or empty where only what backward() needs
+    /// is wanted. Without `keep` all else that is taken goes back to the arena; x must live until
+    /// backward().
     void forward(MutView x, MutView y, const Sequences& sequences, Saved& saved, bool keep);
     /// grad_y (Q, D), whose content is lost -> grad_x (R, D) written; without pooled rows the two
     /// may be the same memory. Adds gradients of parameters.
