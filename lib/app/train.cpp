@@ -151,7 +151,8 @@ class Training {
                                   .sample = train_sample_options(options_, start_.config),
                                   .ranks = ranks,
                                   .backend = machine_.backend(),
-                                  .folder = &*folder_,
+                                  // What is there is an earlier run's where it is not resumed.
+                                  .folder = first || options_.resume ? &*folder_ : nullptr,
                                   .settings = settings(),
                                   .beside = start_.tokenizer_files,
                                   .stop = &reporter_.stop()};

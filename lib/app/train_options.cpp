@@ -71,6 +71,8 @@ void check_train_options(const TrainOptions& options) {
     if (options.label_smoothing > 0 && objective != trainer::Objective::contrastive)
         reject(concat("--label-smoothing: only --objective contrastive has it (got ",
                       options.objective, ")"));
+    if (options.lock_image && objective == trainer::Objective::bag_of_words)
+        reject("--lock-image: with --objective bag-of-words nothing of the model is left to train");
     choose("--background", options.background, "random", "none");
     train::check_augment(options.augment);
 }
@@ -99,6 +101,8 @@ trainer::Recipe train_recipe(const TrainOptions& options, const ModelConfig& con
     if (recipe.batch_size > pairs)
         reject(concat("--batch-size: a batch is larger than the data (got ", recipe.batch_size,
                       ", there are ", pairs, " pairs)"));
+    if (recipe.batch_size < 2 && recipe.objective.objective == trainer::Objective::contrastive)
+        reject("--batch-size: a batch of one pair has no wrong answers (got 1, want at least 2)");
     const std::uint64_t parts = recipe.slices * static_cast<std::uint64_t>(ranks);
     if (recipe.batch_size < parts)
         reject(concat("--batch-size: each of ", ranks, ranks == 1 ? " process" : " processes",

@@ -96,6 +96,16 @@ void learn_tokenizer(const std::string& folder, const TrainOptions& options,
                      const train::PairSource& pairs, ThreadPool& pool, Reporter& reporter) {
     std::uint64_t left_out = 0;
     const WordCounts words = train::count_words(pairs, pool, left_out);
+    if (words.size() == 0 && left_out > 0) { // say why: of the first pair, the record and the error
+        std::vector<std::string> captions;
+        try {
+            pairs.read_captions(0, captions);
+        } catch (const Error& error) {
+            fail(error.code(), concat("learn a vocabulary: none of ", pairs.size(),
+                                      " pairs has a caption that can be read; the first: ",
+                                      pairs.describe(0), ": ", error.what()));
+        }
+    }
     const TrainedBpe bpe =
         train_bpe(words, {.vocab_size = static_cast<std::int64_t>(options.train_tokenizer)});
     if (bpe.stopped_short())

@@ -113,9 +113,14 @@ struct RunFolder::Impl {
         remove_model(in("..model.new.tmp"));
         for (const char* name : kExchanged)
             (void)::rmdir(in(name).c_str()); // empty ones alone
-        if (mode == RunMode::overwrite)
-            remove_run();
-        log_begins = !exists(state());
+        if (mode == RunMode::resume && !exists(state()) && exists(model()))
+            fail(ErrorCode::invalid_argument,
+                 concat("resume ", path,
+                        ": it holds a model, but no state to go on from (--overwrite begins anew, "
+                        "and --init ",
+                        model(), " -o OTHER trains that model further)"));
+        replaces = replaces_models = mode == RunMode::overwrite;
+        log_begins = replaces || !exists(state());
     }
 
     /// Whether what is called "state" can be one: everything else is left to whom it belongs.
@@ -133,22 +138,13 @@ struct RunFolder::Impl {
         fail(ErrorCode::invalid_argument, concat(state(), ": it is there, and no state of a run"));
     }
 
-    void remove_run() const {
-        // The state first: without it what is left of a half removed run is not gone on with.
-        for (const char* name : {"state", "log.jsonl", ".state.tmp", ".log.jsonl.tmp"})
-            if (::unlink(in(name).c_str()) != 0 && errno != ENOENT)
-                fail_errno(concat("remove ", in(name)), errno);
-        for (const char* name : {"model", ".model.tmp"})
-            remove_model(in(name));
-        remove_models(models());
-        (void)!::fsync(fd);
-    }
-
     std::string path;
     bool follows; ///< writes nothing
     int fd;
     RunLog log;
     std::optional<bool> exchanges; ///< whether folders can be exchanged here; asked once
+    bool replaces_models = false;  ///< those of an earlier run go when there is a new one
+    bool replaces = false;         ///< an earlier run's files stay until there are new ones
     bool log_begins = false;       ///< lines of a run that left no state are not continued
 };
 
@@ -162,7 +158,7 @@ const std::string& RunFolder::path() const {
 }
 
 bool RunFolder::has_state() const {
-    return exists(impl_->state());
+    return exists(impl_->state()) && !impl_->replaces;
 }
 
 RunState RunFolder::load(Parameters& parameters, std::span<float> average,
@@ -179,6 +175,7 @@ void RunFolder::save(const RunState& state, const Parameters& parameters,
                      std::span<const float> average) {
     impl_->log.sync(); // a state is never ahead of its log
     write_run_state(impl_->state(), state, parameters, average);
+    impl_->replaces = false;
 }
 
 std::string RunFolder::write_model(const ModelConfig& config, const Parameters& parameters,
@@ -205,6 +202,10 @@ std::string RunFolder::write_model(const ModelConfig& config, const Parameters& 
         id = write_checkpoint(impl_->in(kMade), source, options).id;
         replace_model(impl_->in(kMade), impl_->model(), impl_->in(kOld));
         (void)!::fsync(impl_->fd);
+    }
+    if (impl_->replaces_models) {
+        remove_models(impl_->models());
+        impl_->replaces_models = false;
     }
     if (keep > 1)
         keep_model(impl_->model(), impl_->models(), step, keep);

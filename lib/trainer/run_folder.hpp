@@ -19,7 +19,7 @@ namespace clip::trainer {
 enum class RunMode : std::uint8_t {
     fresh,     ///< refuses a folder that holds a run
     resume,    ///< goes on, or begins where there is nothing yet
-    overwrite, ///< takes away what an earlier run left, and only that
+    overwrite, ///< begins anew; what an earlier run left goes when there is a new state and model
     follow,    ///< of the ranks that do not write: only load() may be called; nothing is locked
 };
 
@@ -28,9 +28,9 @@ enum class RunMode : std::uint8_t {
 class RunFolder {
   public:
     /// Makes the folder where there is none; a link to a folder is followed.
-    /// Errors: invalid_argument (it holds a run; no folder; something of a run's names that no run
-    /// has written), io_failure (it cannot be made or written, another process is writing it),
-    /// not_found (no folder above it).
+    /// Errors: invalid_argument (it holds a run, or to resume a model without a state; no folder;
+    /// something of a run's names that no run has written), io_failure (it cannot be made or
+    /// written, another process is writing it), not_found (no folder above it).
     RunFolder(const std::string& path, RunMode mode);
     ~RunFolder();
     RunFolder(const RunFolder&) = delete;

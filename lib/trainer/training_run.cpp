@@ -92,8 +92,10 @@ class Run {
             if (inputs_.on_step)
                 inputs_.on_step(record);
             const bool ends = state_.step - first == settings_.stop_after && first < state_.step;
-            stopped = inputs_.ranks.any(ends || (inputs_.stop != nullptr && *inputs_.stop));
+            stopped = inputs_.ranks.any(ends || stop_asked());
             after_step(batch.last_of_epoch, stopped);
+            if (batch.last_of_epoch) // a validation takes its time, and the state was saved
+                stopped = inputs_.ranks.any(stopped || stop_asked());
         }
         if (first == total_)
             write_model(); // the state of a finished run whose model may have been lost
@@ -104,6 +106,7 @@ class Run {
     }
 
   private:
+    bool stop_asked() const { return inputs_.stop != nullptr && *inputs_.stop; }
     bool writes() const { return inputs_.folder != nullptr && inputs_.ranks.rank() == 0; }
 
     void begin_state() {
@@ -236,16 +239,18 @@ class Run {
             return;
         swap_average();
         learner_->refresh();
-        ValidationRecord record =
-            trainer::validate(*learner_, recipe_.objective.objective, *inputs_.validation,
-                              inputs_.tokenizer, loader_options(recipe_, settings_, inputs_, {}));
+        std::optional<ValidationRecord> record = trainer::validate(
+            *learner_, recipe_.objective.objective, *inputs_.validation, inputs_.tokenizer,
+            loader_options(recipe_, settings_, inputs_, {}), inputs_.stop);
         swap_average();
         learner_->refresh(); // gives the memory of inference's towers back
-        record.step = state_.step;
-        record.samples = state_.samples;
-        record.epoch = state_.epoch - 1;
+        if (!record)
+            return;
+        record->step = state_.step;
+        record->samples = state_.samples;
+        record->epoch = state_.epoch - 1;
         if (inputs_.on_validation)
-            inputs_.on_validation(record);
+            inputs_.on_validation(*record);
     }
 
     void swap_average() {

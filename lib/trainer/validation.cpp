@@ -77,8 +77,10 @@ void subtract_priors(std::span<float> scores, std::size_t columns) {
     }
 }
 
-ValidationRecord validate(Learner& learner, Objective objective, const train::PairSource& pairs,
-                          const Tokenizer& tokenizer, train::LoaderOptions options) {
+std::optional<ValidationRecord> validate(Learner& learner, Objective objective,
+                                         const train::PairSource& pairs, const Tokenizer& tokenizer,
+                                         train::LoaderOptions options,
+                                         const std::atomic<bool>* stop) {
     options.sample.training = false;
     options.rank = 0;
     options.ranks = 1;
@@ -99,6 +101,8 @@ ValidationRecord validate(Learner& learner, Objective objective, const train::Pa
     train::Batch batch;
     const std::int64_t side = options.sample.preprocess.size;
     while (loader.next(batch)) {
+        if (stop != nullptr && *stop)
+            return std::nullopt;
         const std::int64_t n = std::ssize(batch.texts);
         const ConstView pictures{batch.pixels.data(), Shape{n, 3, side, side}, DType::f32,
                                  Device{}};

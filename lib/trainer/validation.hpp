@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <optional>
 #include <span>
 
 #include "data/tokenizer.hpp"
@@ -15,10 +17,13 @@ namespace clip::trainer {
 /// and zero-shot accuracy: the distinct captions of the data (each pair's first) are the classes,
 /// and a picture is right where its own caption scores best. Scores of an objective that predicts
 /// captions are likelihoods, and go through subtract_priors() first. `options` are those of the
-/// training loader. Step, samples and epoch of the record are left to the caller.
+/// training loader. Step, samples and epoch of the record are left to the caller. Nothing, once
+/// `stop` (or null) says so.
 /// Errors: those of the loader.
-ValidationRecord validate(Learner& learner, Objective objective, const train::PairSource& pairs,
-                          const Tokenizer& tokenizer, train::LoaderOptions options);
+std::optional<ValidationRecord> validate(Learner& learner, Objective objective,
+                                         const train::PairSource& pairs, const Tokenizer& tokenizer,
+                                         train::LoaderOptions options,
+                                         const std::atomic<bool>* stop);
 
 /// From log p(caption | picture) to log p(caption | picture) / p(caption), with p(caption) the mean
 /// over these pictures. A likelihood says most of all how common a caption is: without this, the

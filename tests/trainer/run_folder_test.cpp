@@ -68,10 +68,38 @@ TEST_CASE("run folder: a run is refused, resumed or overwritten") {
     fs::create_directory(path + "/.model.tmp");
     write_file(path + "/.model.tmp/config.json", "{");
     write_file(path + "/.state.tmp", "half");
+    const std::string state = read_file(path + "/state");
+    {
+        // A run that ends before its first state leaves the earlier one.
+        RunFolder folder(path, RunMode::overwrite);
+        CHECK_FALSE(folder.has_state());
+        CHECK(read_file(path + "/state") == state);
+        CHECK(names_in(path + "/models").contains("step-12"));
+    }
     RunFolder folder(path, RunMode::overwrite);
-    CHECK_FALSE(folder.has_state());
-    CHECK(names_in(path) == std::set<std::string>{"models", "notes.txt"});
+    folder.log("{\"step\":1}");
+    MadeRun fresh;
+    fresh.go_to(1);
+    fresh.save(folder);
+    CHECK(folder.has_state());
+    CHECK(read_file(path + "/log.jsonl") == "{\"step\":1}\n");
+    CHECK(fs::exists(path + "/model")); // until there is another
+    fresh.write_model(folder);
+    CHECK(names_in(path) ==
+          std::set<std::string>{"log.jsonl", "model", "models", "notes.txt", "state"});
     CHECK(names_in(path + "/models") == std::set<std::string>{"notes.txt", "step-007"});
+}
+
+TEST_CASE("run folder: a model without a state is not gone on with, nor lost") {
+    const TempFolder place;
+    const std::string path = place / "run";
+    make_run(path);
+    fs::remove(path + "/state");
+    const auto before = names_in(path);
+    CHECK(message_of([&] {
+              RunFolder(path, RunMode::resume);
+          }).starts_with("resume " + path + ": it holds a model, but no state to go on from"));
+    CHECK(names_in(path) == before);
 }
 
 TEST_CASE("run folder: each part of a run alone is a run") {
@@ -85,9 +113,7 @@ TEST_CASE("run folder: each part of a run alone is a run") {
         CAPTURE(name);
         CHECK(code_of([&] { RunFolder(place / "run", RunMode::fresh); }) ==
               ErrorCode::invalid_argument);
-        RunFolder(place / "run", RunMode::overwrite);
-        CHECK(names_in(place / "run").empty());
-        RunFolder(place / "run", RunMode::fresh);
+        CHECK_FALSE(RunFolder(place / "run", RunMode::overwrite).has_state());
     }
 }
 
