@@ -44,12 +44,12 @@ top5() {
 
 # row NAME LABELS METRIC JSON [JSON of the raw pictures]
 row() {
-    raw=
-    [ -z "${5:-}" ] || raw=$(jq -r "$figure" "$5")
+    of_raw=
+    [ -z "${5:-}" ] || of_raw=$(jq -r "$figure" "$5")
     tries=1
     [ "$3" != top-5 ] || tries=5
     chance=$(awk -v n="$2" -v k=$tries 'BEGIN { printf "%.1f", 100 * k / n }')
-    echo "| $1 | $(jq .n "$4") | $2 | $3 | $(jq -r "$figure" "$4") | $raw | $chance % |"
+    echo "| $1 | $(jq .n "$4") | $2 | $3 | $(jq -r "$figure" "$4") | $of_raw | $chance % |"
 }
 
 table() {
