@@ -111,7 +111,8 @@ void define_objective(CLI::App& app, app::TrainOptions& options) {
                   "has the same words. With together it is a right one.")
         ->group(kObjectiveGroup);
     cli::add_number<double>(app, "--label-smoothing", options.label_smoothing, "X",
-                            "share of the weight that goes to all answers alike", "", 0, 0.999)
+                            "share of the weight that goes to all answers alike",
+                            "For the contrastive objective.", 0, 0.999)
         ->group(kObjectiveGroup);
 }
 
@@ -173,10 +174,12 @@ void define_run(CLI::App& app, app::TrainOptions& options) {
         ->group(cli::kOutputGroup);
     cli::add_switch(app, "--resume", options.resume, "go on with a run that was interrupted",
                     "To the weights of a run that was not. Where there is nothing yet, the run "
-                    "begins at the beginning; other data and settings than it began with are "
-                    "refused.")
+                    "begins at the beginning. All options are given again as they were; those that "
+                    "decide the weights are compared, and a difference is refused.")
         ->group(cli::kOutputGroup);
-    cli::add_switch(app, "--overwrite", options.overwrite, "take away what an earlier run left")
+    cli::add_switch(app, "--overwrite", options.overwrite, "begin anew where a run is already",
+                    "What the earlier run left goes when there is something new in its place: its "
+                    "state with the first state, its models with the first model.")
         ->group(cli::kOutputGroup);
     cli::add_number<std::size_t>(
         app, "--keep", options.keep, "N", "models of how many epochs to keep",

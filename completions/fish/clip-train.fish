@@ -17,7 +17,7 @@ complete -c clip-train -l background -x -a 'none random' -d 'what is put behind 
 complete -c clip-train -l erase -x -d 'probability that a rectangle is blanked'
 complete -c clip-train -s o -l output -x -a '(__fish_complete_directories (commandline -ct))' -d 'the folder of the run'
 complete -c clip-train -l resume -d 'go on with a run that was interrupted'
-complete -c clip-train -l overwrite -d 'take away what an earlier run left'
+complete -c clip-train -l overwrite -d 'begin anew where a run is already'
 complete -c clip-train -l keep -x -d 'models of how many epochs to keep'
 complete -c clip-train -l save-every -x -d 'steps between states (default: an epoch)'
 complete -c clip-train -l stop-after -x -d 'stop after so many steps, to be resumed'

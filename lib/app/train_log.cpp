@@ -120,7 +120,9 @@ std::string skips_text(const train::LoaderStats& stats) {
         if (stats.skipped[i] > 0)
             reasons += concat(reasons.empty() ? "" : ", ", stats.skipped[i], " ",
                               train::skip_reason_name(static_cast<train::SkipReason>(i)));
-    return concat(all, all == 1 ? " pair was" : " pairs were", " skipped: ", reasons);
+    // A pair is met once an epoch: these are no different pairs.
+    return all == 1 ? concat("1 pair was skipped: ", reasons)
+                    : concat("pairs were skipped ", all, " times: ", reasons);
 }
 
 RankReporter::RankReporter(Reporter& reporter, int rank)

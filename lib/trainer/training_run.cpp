@@ -211,11 +211,11 @@ class Run {
                            (settings_.save_every > 0 && state_.step % settings_.save_every == 0);
         if (saves)
             save();
+        if (epoch_ended)
+            write_model();
         if (epoch_ended && inputs_.validation != nullptr &&
             (state_.epoch % std::max<std::uint64_t>(1, settings_.validate_every) == 0 || last))
             validate();
-        if (epoch_ended)
-            write_model();
     }
 
     void save() {

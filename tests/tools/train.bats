@@ -149,7 +149,7 @@ close() {
     expect_status 1 clip-train -o run "${tiny[@]}" more.tsv
     grep -q '^clip-train: .*cut.png: ' err
     grep -q '^clip-train: .*none.png: ' err
-    grep -q 'pairs\? w.* skipped: .*missing' err
+    grep -q 'pairs\? w.* skipped.*: .*missing' err
     jq -es '.[-1].skipped > 0' run/log.jsonl
     expect_status 0 clip-embed -m run/model pictures/p01.png
     # Nothing but broken ones: no model, and twenty names at most.
