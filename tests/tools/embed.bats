@@ -128,7 +128,10 @@ END
     expect_status 2 clip-embed --resume a.png
     expect_status 2 clip-embed --normalize --no-normalize a.png
     expect_status 2 clip-embed -o no/such/folder/x.h5 a.png
-    expect_status 2 env -u CLIP_MODEL clip-embed a.png
+    # Where no model comes with the command.
+    mkdir alone
+    cp "$(command -v clip-embed)" alone
+    expect_status 2 env -u CLIP_MODEL alone/clip-embed a.png
     [ ! -s out ]
     grep -q CLIP_MODEL err
 }
