@@ -47,7 +47,7 @@ std::uint64_t default_batch(std::uint64_t most, std::uint64_t pairs) {
 } // namespace
 
 void check_train_options(const TrainOptions& options) {
-    if (options.output.empty())
+    if (options.output.empty() && !options.dry_run)
         reject("-o: the folder of the run is wanted");
     if (options.data.empty())
         reject("no training data (want DATA: a table, a list, a folder or shards)");
@@ -99,8 +99,9 @@ trainer::Recipe train_recipe(const TrainOptions& options, const ModelConfig& con
     recipe.shuffle_buffer = options.shuffle_buffer;
     recipe.average = options.average;
     if (recipe.batch_size > pairs)
-        reject(concat("--batch-size: a batch is larger than the data (got ", recipe.batch_size,
-                      ", there are ", pairs, " pairs)"));
+        reject(
+            concat("--batch-size: a batch is larger than the data (got ", recipe.batch_size,
+                   pairs == 1 ? ", there is one pair)" : concat(", there are ", pairs, " pairs)")));
     if (recipe.batch_size < 2 && recipe.objective.objective == trainer::Objective::contrastive)
         reject("--batch-size: a batch of one pair has no wrong answers (got 1, want at least 2)");
     const std::uint64_t parts = recipe.slices * static_cast<std::uint64_t>(ranks);

@@ -2,10 +2,9 @@
 #include "trainer/bag_of_words_learner.hpp"
 
 #include <algorithm>
-#include <numeric>
+#include <vector>
 
-#include "trainer/picture_encoder.hpp"
-#include "trainer/slices.hpp"
+#include "trainer/predictive_learner.hpp"
 #include "trainer/vocabulary_softmax.hpp"
 
 namespace clip::trainer {
@@ -30,75 +29,34 @@ struct Bags {
     TokenSets sets() const { return {.ids = ids, .offsets = offsets}; }
 };
 
-class BagOfWordsLearner final : public Learner {
+class BagOfWordsLearner final : public PredictiveLearner {
   public:
     explicit BagOfWordsLearner(const LearnerParts& parts)
-        : context_(parts.context), width_(parts.config.embed_dim), ranks_(parts.ranks),
-          vision_(make_trained_vision_tower(parts.context, parts.config)),
-          encoder_(parts.context, parts.config),
+        : PredictiveLearner(parts),
           head_(parts.context, "bag_of_words.weight", "bag_of_words.bias") {}
 
-    void refresh() override {
-        vision_->refresh();
-        encoder_.refresh();
-        head_.refresh();
-    }
-
-    double learn(const LearnerBatch& batch, std::size_t slices) override {
-        double sum = 0;
-        for_slices(batch, slices, ranks_,
-                   [&](const LearnerBatch& slice) { sum += learn_slice(slice); });
-        return mean_over_ranks(sum, batch, ranks_);
-    }
-
-    double evaluate(const LearnerBatch& batch) override {
-        const Bags bags(batch.texts);
-        std::vector<double> losses(batch.texts.size());
-        const Arena::Mark mark = context_.arena.mark();
-        head_.losses(encode(batch.pictures), bags.sets(), losses);
-        context_.arena.rewind(mark);
-        return std::accumulate(losses.begin(), losses.end(), 0.0) /
-               static_cast<double>(losses.size());
-    }
-
-    void score(ConstView pictures, std::span<const TokenizedText> captions,
-               MutView scores) override {
-        const Bags bags(captions);
-        const Arena::Mark mark = context_.arena.mark();
-        head_.score(encode(pictures), bags.sets(), scores);
-        context_.arena.rewind(mark);
-    }
-
   private:
-    /// The sum of the losses of some pictures.
-    double learn_slice(const LearnerBatch& slice) {
-        Arena& arena = context_.arena;
-        const Arena::Mark mark = arena.mark();
-        const std::int64_t count = slice.pictures.shape[0];
-        const Bags bags(slice.texts);
-        const std::vector<float> weights(slice.texts.size(),
-                                         1.0F / static_cast<float>(slice.global_rows));
-        std::vector<double> losses(slice.texts.size());
-        const MutView features = arena.take(Shape{count, width_});
-        const MutView grad_features = arena.take(Shape{count, width_});
-        vision_->forward(slice.pictures, features, true);
+    void refresh_head() override { head_.refresh(); }
+
+    void learn_head(ConstView features, std::span<const TokenizedText> texts, double weight,
+                    std::span<double> losses, MutView grad_features) override {
+        const Bags bags(texts);
+        const std::vector<float> weights(texts.size(), static_cast<float>(weight));
         head_.learn(features, bags.sets(), weights, losses, grad_features);
-        vision_->backward(grad_features);
-        arena.rewind(mark);
-        return std::accumulate(losses.begin(), losses.end(), 0.0);
     }
 
-    MutView encode(ConstView pictures) {
-        const MutView features = context_.arena.take(Shape{pictures.shape[0], width_});
-        encoder_.encode(pictures, features);
-        return features;
+    void head_losses(ConstView features, std::span<const TokenizedText> texts,
+                     std::span<double> losses) override {
+        const Bags bags(texts);
+        head_.losses(features, bags.sets(), losses);
     }
 
-    const TowerContext& context_;
-    std::int64_t width_;
-    Communicator& ranks_;
-    std::unique_ptr<TrainedVisionTower> vision_;
-    PictureEncoder encoder_;
+    void head_scores(ConstView features, std::span<const TokenizedText> captions,
+                     MutView scores) override {
+        const Bags bags(captions);
+        head_.score(features, bags.sets(), scores);
+    }
+
     VocabularySoftmax head_;
 };
 

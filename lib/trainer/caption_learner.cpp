@@ -2,11 +2,10 @@
 #include "trainer/caption_learner.hpp"
 
 #include <algorithm>
-#include <numeric>
+#include <vector>
 
 #include "trainer/caption_decoder.hpp"
-#include "trainer/picture_encoder.hpp"
-#include "trainer/slices.hpp"
+#include "trainer/predictive_learner.hpp"
 
 namespace clip::trainer {
 
@@ -15,44 +14,30 @@ namespace {
 // Pairs of score() that are listed at once.
 constexpr std::int64_t kPairsAtOnce = 4096;
 
-class CaptionLearner final : public Learner {
+class CaptionLearner final : public PredictiveLearner {
   public:
     explicit CaptionLearner(const LearnerParts& parts)
-        : context_(parts.context), width_(parts.config.embed_dim), ranks_(parts.ranks),
-          vision_(make_trained_vision_tower(parts.context, parts.config)),
-          encoder_(parts.context, parts.config), decoder_(parts.context, parts.config) {}
+        : PredictiveLearner(parts), decoder_(parts.context, parts.config) {}
 
-    void refresh() override {
-        vision_->refresh();
-        encoder_.refresh();
-        decoder_.refresh();
+  private:
+    void refresh_head() override { decoder_.refresh(); }
+
+    void learn_head(ConstView features, std::span<const TokenizedText> texts, double weight,
+                    std::span<double> losses, MutView grad_features) override {
+        decoder_.learn(features, texts, weight, losses, grad_features);
     }
 
-    double learn(const LearnerBatch& batch, std::size_t slices) override {
-        double sum = 0;
-        for_slices(batch, slices, ranks_,
-                   [&](const LearnerBatch& slice) { sum += learn_slice(slice); });
-        return mean_over_ranks(sum, batch, ranks_);
-    }
-
-    double evaluate(const LearnerBatch& batch) override {
-        const Arena::Mark mark = context_.arena.mark();
-        const MutView features = encode(batch.pictures);
-        std::vector<CaptionPair> pairs(batch.texts.size());
+    void head_losses(ConstView features, std::span<const TokenizedText> texts,
+                     std::span<double> losses) override {
+        std::vector<CaptionPair> pairs(texts.size());
         for (std::size_t i = 0; i < pairs.size(); ++i)
             pairs[i].picture = pairs[i].text = static_cast<std::int64_t>(i);
-        std::vector<double> losses(pairs.size());
-        decoder_.losses(features, batch.texts, pairs, losses);
-        context_.arena.rewind(mark);
-        return std::accumulate(losses.begin(), losses.end(), 0.0) /
-               static_cast<double>(losses.size());
+        decoder_.losses(features, texts, pairs, losses);
     }
 
-    void score(ConstView pictures, std::span<const TokenizedText> captions,
-               MutView scores) override {
-        const Arena::Mark mark = context_.arena.mark();
-        const MutView features = encode(pictures);
-        const std::int64_t each = std::ssize(captions), all = pictures.shape[0] * each;
+    void head_scores(ConstView features, std::span<const TokenizedText> captions,
+                     MutView scores) override {
+        const std::int64_t each = std::ssize(captions), all = features.shape[0] * each;
         std::vector<CaptionPair> pairs;
         std::vector<double> losses;
         for (std::int64_t first = 0; first < all; first += kPairsAtOnce) {
@@ -64,37 +49,8 @@ class CaptionLearner final : public Learner {
             for (std::size_t i = 0; i < losses.size(); ++i)
                 scores.f32()[first + static_cast<std::int64_t>(i)] = static_cast<float>(-losses[i]);
         }
-        context_.arena.rewind(mark);
     }
 
-  private:
-    /// The sum of the losses of some pictures.
-    double learn_slice(const LearnerBatch& slice) {
-        Arena& arena = context_.arena;
-        const Arena::Mark mark = arena.mark();
-        const std::int64_t count = slice.pictures.shape[0];
-        std::vector<double> losses(slice.texts.size());
-        const MutView features = arena.take(Shape{count, width_});
-        const MutView grad_features = arena.take(Shape{count, width_});
-        vision_->forward(slice.pictures, features, true);
-        decoder_.learn(features, slice.texts, 1.0 / static_cast<double>(slice.global_rows), losses,
-                       grad_features);
-        vision_->backward(grad_features);
-        arena.rewind(mark);
-        return std::accumulate(losses.begin(), losses.end(), 0.0);
-    }
-
-    MutView encode(ConstView pictures) {
-        const MutView features = context_.arena.take(Shape{pictures.shape[0], width_});
-        encoder_.encode(pictures, features);
-        return features;
-    }
-
-    const TowerContext& context_;
-    std::int64_t width_;
-    Communicator& ranks_;
-    std::unique_ptr<TrainedVisionTower> vision_;
-    PictureEncoder encoder_;
     CaptionDecoder decoder_;
 };
 
