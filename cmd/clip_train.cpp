@@ -169,8 +169,8 @@ void define_recipe(CLI::App& app, app::TrainOptions& options) {
 }
 
 void define_run(CLI::App& app, app::TrainOptions& options) {
-    cli::add_text(app, "-o,--output", options.output, "FOLDER", "the folder of the run")
-        ->required()
+    cli::add_text(app, "-o,--output", options.output, "FOLDER", "the folder of the run",
+                  "It must be given, but for --dry-run.")
         ->group(cli::kOutputGroup);
     cli::add_switch(app, "--resume", options.resume, "go on with a run that was interrupted",
                     "To the weights of a run that was not. Where there is nothing yet, the run "

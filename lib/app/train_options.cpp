@@ -48,7 +48,7 @@ std::uint64_t default_batch(std::uint64_t most, std::uint64_t pairs) {
 
 void check_train_options(const TrainOptions& options) {
     if (options.output.empty() && !options.dry_run)
-        reject("-o: the folder of the run is wanted");
+        reject("--output: the folder of the run is wanted");
     if (options.data.empty())
         reject("no training data (want DATA: a table, a list, a folder or shards)");
     if (!options.columns.empty() && options.columns.size() != 2)

@@ -287,7 +287,9 @@ close() {
     expect_status 0 clip-train --dry-run -f json -o run "${tiny[@]}" --train-tokenizer 0 pairs.tsv
     jq -e '.steps == 12 and .steps_per_epoch == 3 and .pairs == 24 and .batch_size == 8
         and .bytes.total == ([.bytes[]] | add) - .bytes.total' out
-    expect_status 0 clip-train --dry-run -o run --arch "$arch" --train-tokenizer 600 -b 8 pairs.tsv
+    expect_status 0 clip-train --dry-run --arch "$arch" --train-tokenizer 600 -b 8 pairs.tsv
+    expect_status 2 clip-train --arch "$arch" --train-tokenizer 600 -b 8 pairs.tsv
+    grep -q '^clip-train: --output: the folder of the run is wanted' err
     rm out err
     ls -A >after
     cmp <(grep -v '^before$\|^after$' before) <(grep -v '^before$\|^after$' after)
