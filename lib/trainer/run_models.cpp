@@ -88,7 +88,8 @@ std::set<std::uint64_t> own_models(const std::string& models) {
 /// What a killed run left while it made a step-N. The run's lock is held: nobody is at it.
 void remove_leftovers(const std::string& models) {
     for (const fs::directory_entry& entry : list(models)) {
-        std::string_view name = entry.path().filename().native();
+        const std::string file = entry.path().filename().string();
+        std::string_view name = file;
         if (!name.starts_with('.') || !name.ends_with(kTemporary) || !is_folder(entry))
             continue;
         name = name.substr(1, name.size() - 1 - kTemporary.size());
