@@ -21,7 +21,7 @@ import torch
 
 BOUND = 1e-4
 STEPS, BATCH = 3, 8
-SEEDS = {"tiny-rn": 8}
+SEEDS = {"tiny-rn": 11}
 
 
 def save(path, tensors):
