@@ -69,7 +69,8 @@ void copy(void* to, const void* from, std::size_t bytes, Stream& stream, const v
         refuse_in_capture(state_of(stream), what);
     put_work(stream, [=] {
         std::memcpy(to, from, bytes);
-        if (host != to)
+        const bool on_device = host == nullptr;
+        if (host != to && (!on_device || is_written(from, bytes)))
             mark_written(to, bytes);
     });
     if (!later)
@@ -319,7 +320,13 @@ void fill_device(void* to, int value, std::size_t bytes, Stream& stream) {
     });
 }
 
-void forget_contents(void*, std::size_t) {}
+// In a lazy stream earlier work is still to come, and would write there again.
+void forget_contents(void* at, std::size_t bytes) {
+    DeviceState& state = device_state();
+    const Lock lock(state.mutex);
+    if (!state.machine.lazy)
+        mark_unwritten(at, bytes);
+}
 
 void synchronise_device() {
     DeviceState& state = device_state();
