@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <cuda_runtime.h>
+#include <type_traits>
 
 #include "backend/cuda/device_types.hpp"
 
@@ -18,9 +19,11 @@ struct Global {
 
     __host__ __device__ Global() = default;
     __host__ __device__ constexpr Global(T* address) : at(address) {}
+    template <typename Mutable>
+    requires std::is_same_v<const Mutable, T>
+    __host__ __device__ constexpr Global(Global<Mutable> from) : at(from.at) {}
     CLIP_DEVICE T& operator[](std::int64_t i) const { return at[i]; }
     CLIP_DEVICE Global operator+(std::int64_t i) const { return {at + i}; }
-    CLIP_DEVICE operator Global<const T>() const { return {at}; }
     CLIP_DEVICE bool operator==(decltype(nullptr)) const { return at == nullptr; }
 };
 
