@@ -280,6 +280,11 @@ void mark_written(void* at, std::size_t bytes) {
     emulator().global.mark_written(at, bytes);
 }
 
+void mark_unwritten(void* at, std::size_t bytes) {
+    const std::lock_guard<std::mutex> lock(emulator().turn);
+    emulator().global.mark_unwritten(at, bytes);
+}
+
 bool is_written(const void* at, std::size_t bytes) {
     const std::lock_guard<std::mutex> lock(emulator().turn);
     return emulator().global.is_written(at, bytes);

@@ -33,6 +33,8 @@ void register_allocation(void* at, std::size_t bytes);
 void unregister_allocation(void* at);
 /// Says that copies from the host have written there.
 void mark_written(void* at, std::size_t bytes);
+/// Says that what lies there has had its use: reading it is a fault until it is written again.
+void mark_unwritten(void* at, std::size_t bytes);
 bool is_written(const void* at, std::size_t bytes);
 
 /// What launches have cost so far; for tests that ask whether a kernel ran at all.

@@ -91,6 +91,17 @@ void GlobalShadow::mark_written(void* at, std::size_t bytes) {
         in->written[cell / 64] |= std::uint64_t{1} << (cell % 64);
 }
 
+void GlobalShadow::mark_unwritten(void* at, std::size_t bytes) {
+    const auto address = reinterpret_cast<std::uintptr_t>(at);
+    Allocation* in = find(address);
+    if (in == nullptr)
+        return;
+    const std::size_t offset = address - in->begin;
+    const std::size_t end = std::min(offset + bytes, in->end - in->begin) / kCellBytes;
+    for (std::size_t cell = (offset + kCellBytes - 1) / kCellBytes; cell < end; ++cell)
+        in->written[cell / 64] &= ~(std::uint64_t{1} << (cell % 64));
+}
+
 bool GlobalShadow::is_written(const void* at, std::size_t bytes) const {
     const auto address = reinterpret_cast<std::uintptr_t>(at);
     const Allocation* in = find(address);

@@ -66,6 +66,8 @@ class GlobalShadow {
     void add(void* at, std::size_t bytes);
     void remove(void* at);
     void mark_written(void* at, std::size_t bytes);
+    /// The opposite, for the cells that lie wholly inside.
+    void mark_unwritten(void* at, std::size_t bytes);
     bool is_written(const void* at, std::size_t bytes) const;
     /// A launch begins: nothing before it races with it.
     void begin_launch() { ++launch_; }
