@@ -44,10 +44,6 @@ void CudaBackend::layer_norm(const LayerNormArgs&) {
     unfinished("layer_norm");
 }
 
-void CudaBackend::attention(const AttentionArgs&) {
-    unfinished("attention");
-}
-
 void CudaBackend::patch_embedding(const PatchEmbeddingArgs&) {
     unfinished("patch_embedding");
 }
