@@ -40,10 +40,6 @@ void CudaBackend::conv2d(const Conv2dArgs&) {
     unfinished("conv2d");
 }
 
-void CudaBackend::layer_norm(const LayerNormArgs&) {
-    unfinished("layer_norm");
-}
-
 void CudaBackend::attention(const AttentionArgs&) {
     unfinished("attention");
 }
@@ -52,28 +48,8 @@ void CudaBackend::patch_embedding(const PatchEmbeddingArgs&) {
     unfinished("patch_embedding");
 }
 
-void CudaBackend::embedding(const EmbeddingArgs&) {
-    unfinished("embedding");
-}
-
-void CudaBackend::gather_rows(const GatherRowsArgs&) {
-    unfinished("gather_rows");
-}
-
-void CudaBackend::scatter_add_rows(const ScatterAddRowsArgs&) {
-    unfinished("scatter_add_rows");
-}
-
 void CudaBackend::channels_last(const ChannelsLastArgs&) {
     unfinished("channels_last");
-}
-
-void CudaBackend::convert(const ConvertArgs&) {
-    unfinished("convert");
-}
-
-void CudaBackend::preprocess(const PreprocessArgs&) {
-    unfinished("preprocess");
 }
 
 void CudaBackend::avg_pool(const AvgPoolArgs&) {
@@ -84,16 +60,8 @@ void CudaBackend::mean_token(const MeanTokenArgs&) {
     unfinished("mean_token");
 }
 
-void CudaBackend::l2_normalize(const L2NormalizeArgs&) {
-    unfinished("l2_normalize");
-}
-
 void CudaBackend::similarity(const SimilarityArgs&) {
     unfinished("similarity");
-}
-
-void CudaBackend::softmax(const SoftmaxArgs&) {
-    unfinished("softmax");
 }
 
 void CudaBackend::top_k(const TopKArgs&) {
@@ -112,14 +80,6 @@ void CudaBackend::screen(const ScreenArgs&) {
     unfinished("screen");
 }
 
-void CudaBackend::activation(const ActivationArgs&) {
-    unfinished("activation");
-}
-
-void CudaBackend::activation_backward(const ActivationBackwardArgs&) {
-    unfinished("activation_backward");
-}
-
 void CudaBackend::linear_backward(const LinearBackwardArgs&) {
     unfinished("linear_backward");
 }
@@ -136,24 +96,12 @@ void CudaBackend::patch_embedding_backward(const PatchEmbeddingBackwardArgs&) {
     unfinished("patch_embedding_backward");
 }
 
-void CudaBackend::embedding_backward(const EmbeddingBackwardArgs&) {
-    unfinished("embedding_backward");
-}
-
-void CudaBackend::gather_rows_backward(const GatherRowsBackwardArgs&) {
-    unfinished("gather_rows_backward");
-}
-
 void CudaBackend::avg_pool_backward(const AvgPoolBackwardArgs&) {
     unfinished("avg_pool_backward");
 }
 
 void CudaBackend::mean_token_backward(const MeanTokenBackwardArgs&) {
     unfinished("mean_token_backward");
-}
-
-void CudaBackend::l2_normalize_backward(const L2NormalizeBackwardArgs&) {
-    unfinished("l2_normalize_backward");
 }
 
 void CudaBackend::batch_norm(const BatchNormArgs&) {
@@ -194,14 +142,6 @@ void CudaBackend::transpose(const TransposeArgs&) {
 
 void CudaBackend::row_dots(const RowDotsArgs&) {
     unfinished("row_dots");
-}
-
-void CudaBackend::adamw(const AdamWArgs&) {
-    unfinished("adamw");
-}
-
-double CudaBackend::sum_of_squares(const SumOfSquaresArgs&) {
-    unfinished("sum_of_squares");
 }
 
 } // namespace clip::cuda
