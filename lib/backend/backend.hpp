@@ -3,14 +3,32 @@
 // folder knows which one runs.
 #pragma once
 
+#include <array>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "backend/train_args.hpp"
 #include "base/thread_pool.hpp"
+#include "tensor/memory.hpp"
 
 namespace clip {
+
+/// What says that two calls of Backend::repeat are the same work.
+struct RepeatKey {
+    const void* owner = nullptr;           ///< whose work it is, such as a tower
+    std::array<std::uintptr_t, 7> parts{}; ///< pointers and extents that the work depends on
+
+    bool operator==(const RepeatKey&) const = default;
+    std::size_t hash() const {
+        std::size_t hash = reinterpret_cast<std::uintptr_t>(owner);
+        for (const std::uintptr_t part : parts)
+            hash = (hash ^ part) * 1099511628211U + (hash >> 29U);
+        return hash;
+    }
+};
 
 /// Runs ops. Arguments have been checked by `ops/`; implementations trust them.
 ///
@@ -23,11 +41,38 @@ class Backend {
     /// "ref", "onednn", "cpu".
     virtual std::string_view name() const = 0;
     virtual Device device() const { return {}; }
+    /// Where the tensors of its ops live. Spans in arguments are always on the host.
+    virtual Memory& memory() { return host_memory(); }
     virtual ThreadPool& pool() = 0;
     /// What would run an op here, such as "avx512", "onednn" or "ref"; for --verbose and for tests
     /// that nothing falls back unseen. `op` is the method's name.
     virtual std::string implementation(std::string_view op) const = 0;
 
+    /// Whether ops take this element type where their arguments say "or 16 bits".
+    virtual bool takes(DType dtype) const { return dtype == DType::f32; }
+    /// What goes between layers whose weights are kept as `storage`.
+    virtual DType activation_dtype(DType storage) const {
+        (void)storage;
+        return DType::f32;
+    }
+    /// How many times the rows (or bytes) that a processor's caches like go through a tower
+    /// together. No result depends on it.
+    virtual std::int64_t batch_factor() const { return 1; }
+    /// Whether products of 16 bits make gradients vanish unless the loss is multiplied first.
+    virtual bool loss_scaling() const { return false; }
+
+    /// Runs `body`, which calls ops of this backend and nothing else that has an effect. Wherever
+    /// the key is equal, it calls the same ops with the same pointers, shapes and numbers, and with
+    /// host spans of equal content: a GPU may record it once and play it again. Contents of tensors
+    /// may differ. What the key's pointers belong to is kept until forget(owner).
+    virtual void repeat(const RepeatKey& key, const std::function<void()>& body) {
+        (void)key;
+        body();
+    }
+    /// The owner, or memory that its work uses, goes.
+    virtual void forget(const void* owner) { (void)owner; }
+
+    /// Weights to prepare may be on the host or on this backend's device.
     virtual std::unique_ptr<PreparedLinear> prepare_linear(const LinearWeights& weights) = 0;
     virtual std::unique_ptr<PreparedConv2d> prepare_conv2d(const Conv2dWeights& weights) = 0;
     /// Puts other values of the same shape where this backend's prepare_* put the first.
@@ -44,12 +89,17 @@ class Backend {
     virtual void patch_embedding(const PatchEmbeddingArgs& args) = 0;
     virtual void embedding(const EmbeddingArgs& args) = 0;
     virtual void gather_rows(const GatherRowsArgs& args) = 0;
+    virtual void scatter_add_rows(const ScatterAddRowsArgs& args) = 0;
+    virtual void channels_last(const ChannelsLastArgs& args) = 0;
+    virtual void convert(const ConvertArgs& args) = 0;
+    virtual void preprocess(const PreprocessArgs& args) = 0;
     virtual void avg_pool(const AvgPoolArgs& args) = 0;
     virtual void mean_token(const MeanTokenArgs& args) = 0;
     virtual void l2_normalize(const L2NormalizeArgs& args) = 0;
     virtual void similarity(const SimilarityArgs& args) = 0;
     virtual void softmax(const SoftmaxArgs& args) = 0;
     virtual void top_k(const TopKArgs& args) = 0;
+    virtual void similarity_top_k(const SimilarityTopKArgs& args) = 0;
     virtual void exact_dots(const ExactDotsArgs& args) = 0;
     virtual void screen(const ScreenArgs& args) = 0;
 
@@ -71,7 +121,12 @@ class Backend {
     virtual void contrastive_rows(const ContrastiveRowsArgs& args) = 0;
     virtual void contrastive_rows_backward(const ContrastiveRowsBackwardArgs& args) = 0;
     virtual void siglip_rows(const SiglipRowsArgs& args) = 0;
+    virtual void add(const AddArgs& args) = 0;
+    virtual void blend(const BlendArgs& args) = 0;
+    virtual void transpose(const TransposeArgs& args) = 0;
+    virtual void row_dots(const RowDotsArgs& args) = 0;
     virtual void adamw(const AdamWArgs& args) = 0;
+    virtual double sum_of_squares(const SumOfSquaresArgs& args) = 0;
 };
 
 } // namespace clip

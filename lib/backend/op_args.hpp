@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What every op is given: one struct an op, with the shape of each tensor beside it.
 //
-// Conventions. Tensors are dense, row-major float32 unless a comment says otherwise. R counts rows:
+// Conventions. Tensors are dense, row-major float32 unless a comment says otherwise; "or 16 bits":
+// also f16 or bf16 where the backend takes() that type, each tensor on its own. R counts rows:
 // tokens or items of all sequences of a batch one after the other, without padding. Pictures are
 // channels-last inside the towers. Views marked "or empty" may be left default-constructed. Outputs
 // marked "saved" are what a backward pass will need; inference leaves them empty.
@@ -65,11 +66,11 @@ struct LinearWeights {
 
 /// y = activation(x W^T + bias) + residual
 struct LinearArgs {
-    ConstView x; ///< (R, in)
+    ConstView x; ///< (R, in), or 16 bits
     const PreparedLinear* weights = nullptr;
     Activation activation = Activation::none;
     ConstView residual;     ///< (R, out) or empty; may be the same memory as y
-    MutView y;              ///< (R, out)
+    MutView y;              ///< (R, out), or 16 bits
     MutView pre_activation; ///< (R, out) saved, or empty
 };
 
@@ -83,11 +84,11 @@ struct Conv2dWeights {
 
 /// y = activation(conv(x) + bias + residual); note that the residual comes before the activation
 struct Conv2dArgs {
-    ConstView x; ///< (N, height, width, C_in)
+    ConstView x; ///< (N, height, width, C_in), or 16 bits
     const PreparedConv2d* weights = nullptr;
     Activation activation = Activation::none; ///< none or relu
-    ConstView residual;                       ///< shape of y, or empty; may be the same memory as y
-    MutView y;                                ///< (N, height', width', C_out)
+    ConstView residual; ///< shape of y, or empty; or 16 bits; may be the same memory as y
+    MutView y;          ///< (N, height', width', C_out), or 16 bits
 };
 
 /// y = (x - mean) / sqrt(var + eps) * gamma + beta, row by row
@@ -96,7 +97,7 @@ struct LayerNormArgs {
     ConstView gamma; ///< (D)
     ConstView beta;  ///< (D)
     float eps = 1e-5f;
-    MutView y;    ///< (R, D); may be the same memory as x
+    MutView y;    ///< (R, D), or 16 bits; may be the same memory as x
     MutView mean; ///< (R) saved, or empty
     MutView rstd; ///< (R) saved, or empty
 };
@@ -108,10 +109,11 @@ struct LayerNormArgs {
 /// [k_offsets[i], k_offsets[i+1]). With `causal`, query j of a sequence sees its keys 0 to
 /// j + (keys - queries): the queries are the last ones.
 struct AttentionArgs {
-    const float* q = nullptr; ///< (Rq, H*K), rows q_stride apart
-    const float* k = nullptr; ///< (Rk, H*K), rows kv_stride apart
-    const float* v = nullptr; ///< (Rk, H*K), rows kv_stride apart
-    std::int64_t q_stride = 0;
+    const void* q = nullptr;   ///< (Rq, H*K), rows q_stride apart
+    const void* k = nullptr;   ///< (Rk, H*K), rows kv_stride apart
+    const void* v = nullptr;   ///< (Rk, H*K), rows kv_stride apart
+    DType dtype = DType::f32;  ///< of q, k and v; or 16 bits
+    std::int64_t q_stride = 0; ///< strides count elements
     std::int64_t kv_stride = 0;
     std::span<const std::int64_t> q_offsets; ///< N + 1, ascending, from 0 to Rq
     std::span<const std::int64_t> k_offsets; ///< N + 1, ascending, from 0 to Rk
@@ -119,8 +121,13 @@ struct AttentionArgs {
     int head_width = 0;
     float scale = 0; ///< 1 / sqrt(K) in CLIP
     bool causal = false;
-    MutView y;           ///< (Rq, H*K) dense
+    MutView y;           ///< (Rq, H*K) dense, or 16 bits
     MutView log_sum_exp; ///< (Rq, H) saved, or empty
+
+    /// For backends that take float32 only.
+    const float* q_f32() const { return static_cast<const float*>(q); }
+    const float* k_f32() const { return static_cast<const float*>(k); }
+    const float* v_f32() const { return static_cast<const float*>(v); }
 };
 
 /// Cuts pictures into patches, projects each, puts the class token before them and adds positions.
@@ -145,23 +152,64 @@ struct EmbeddingArgs {
 
 /// y[i] = x[rows[i]]
 struct GatherRowsArgs {
-    ConstView x;                        ///< (R, D)
+    ConstView x;                        ///< (R, D), or 16 bits
     std::span<const std::int64_t> rows; ///< (Q), each in [0, R)
-    MutView y;                          ///< (Q, D)
+    MutView y;                          ///< (Q, D) of x's type
+};
+
+/// y[rows[i]] += x[i], in the order of i
+struct ScatterAddRowsArgs {
+    ConstView x;                        ///< (Q, D)
+    std::span<const std::int64_t> rows; ///< (Q), each in [0, R); may name a row more than once
+    MutView y;                          ///< (R, D) added
+};
+
+/// A picture's colours side by side: y[n, h, w, c] = x[n, c, h, w]
+struct ChannelsLastArgs {
+    ConstView x; ///< (N, C, height, width)
+    MutView y;   ///< (N, height, width, C), or 16 bits
+};
+
+/// The weights of a resize along one axis, as integers: output i is the sum over t < count[i] of
+/// input first[i] + t times weight[i * stride + t], plus 2^21, shifted right by 22 bits and clipped
+/// to a byte (data/resize_taps.hpp).
+struct ResizeAxis {
+    std::span<const std::int32_t> first;  ///< (S)
+    std::span<const std::int32_t> count;  ///< (S), each at least 1 and at most `stride`
+    std::span<const std::int32_t> weight; ///< (S, stride)
+    std::int64_t stride = 0;
+};
+
+/// Pillow's resize of one RGB picture, along rows and then along columns, rounded to bytes after
+/// each; of the result what the axes keep; then y = (byte / 255 - mean) / std, each step rounded
+/// to float32 (data/preprocess.hpp).
+struct PreprocessArgs {
+    ConstView picture; ///< (height, width, 3) u8
+    ResizeAxis across; ///< inputs in [0, width)
+    ResizeAxis down;   ///< inputs in [0, height); both axes have S outputs
+    float mean[3] = {0, 0, 0};
+    float std[3] = {1, 1, 1};
+    MutView y; ///< (3, S, S)
+};
+
+/// y = x in another type
+struct ConvertArgs {
+    ConstView x; ///< any shape; f32, f16 or bf16
+    MutView y;   ///< the same shape; f32, f16 or bf16
 };
 
 /// Mean over non-overlapping windows; what does not fill a window is left out.
 struct AvgPoolArgs {
-    ConstView x; ///< (N, height, width, C)
+    ConstView x; ///< (N, height, width, C), or 16 bits
     int window = 2;
-    MutView y; ///< (N, height/window, width/window, C)
+    MutView y; ///< (N, height/window, width/window, C) of x's type
 };
 
 /// The tokens of CLIP's attention pool: y[n] = [mean over places of x[n]; x[n]] + positions
 struct MeanTokenArgs {
-    ConstView x;         ///< (N, L, D)
+    ConstView x;         ///< (N, L, D), or 16 bits
     ConstView positions; ///< (L + 1, D), the mean token's first
-    MutView y;           ///< (N, L + 1, D)
+    MutView y;           ///< (N, L + 1, D), or 16 bits
 };
 
 /// y = x / max(|x|, 1e-12), row by row
@@ -191,6 +239,17 @@ struct TopKArgs {
     std::int64_t k = 1;              ///< at most C
     MutView values;                  ///< (R, k)
     std::span<std::int64_t> indices; ///< (R * k), row-major
+};
+
+/// top_k of the similarities of queries and rows, none of which are kept: as similarity and then
+/// top_k, to the bit
+struct SimilarityTopKArgs {
+    ConstView queries; ///< (Q, E)
+    ConstView rows;    ///< (C, E)
+    float scale = 1;
+    std::int64_t k = 1;              ///< at most C
+    MutView values;                  ///< (Q, k)
+    std::span<std::int64_t> indices; ///< (Q * k), row-major, in [0, C)
 };
 
 /// Dot products in float64, each element of which has one fixed order of summation: 16 partial sums

@@ -218,6 +218,33 @@ struct SiglipRowsArgs {
     MutView grad_bias; ///< (R) each row's part of the gradient by bias, or empty
 };
 
+/// y += x
+struct AddArgs {
+    ConstView x; ///< any shape
+    MutView y;   ///< the same shape, added
+};
+
+/// y += amount (x - y): a running mean, say
+struct BlendArgs {
+    ConstView x; ///< any shape
+    float amount = 0;
+    MutView y; ///< the same shape, updated
+};
+
+/// y = x^T, or y += x^T
+struct TransposeArgs {
+    ConstView x;      ///< (R, C)
+    bool add = false; ///< to what is there
+    MutView y;        ///< (C, R) written or added
+};
+
+/// Dot products of rows that belong together, in float64: dots[r] = x[r] . y[r]
+struct RowDotsArgs {
+    ConstView x;            ///< (R, D)
+    ConstView y;            ///< (R, D)
+    std::span<double> dots; ///< (R)
+};
+
 /// One parameter of the model and what its optimiser keeps.
 struct AdamWParameter {
     float* weight = nullptr;     ///< (count) updated
@@ -238,5 +265,12 @@ struct AdamWArgs {
     float grad_scale = 1;  ///< gradients are multiplied by it first, to clip their norm
     std::int64_t step = 1; ///< 1 for the first
 };
+
+/// The sum of the squares of all gradients, in float64: of pieces of kSumPiece elements of each
+/// parameter, which are added up in their order.
+struct SumOfSquaresArgs {
+    std::span<const AdamWParameter> parameters; ///< only `grad` and `count` are used
+};
+inline constexpr std::int64_t kSumPiece = 16384;
 
 } // namespace clip

@@ -82,9 +82,7 @@ std::vector<std::uint8_t> resize_wide(OrientedRows& rows, const ResizeWindow& wi
     return out;
 }
 
-} // namespace
-
-std::vector<std::uint8_t> preprocess_u8(const Image& image, const PreprocessOptions& options) {
+void check_picture(const Image& image, const PreprocessOptions& options) {
     if (options.size < 1 || options.size > kMaxSize)
         fail(ErrorCode::invalid_argument, concat("prepare picture: size out of range (got ",
                                                  options.size, ", want 1 to ", kMaxSize, ")"));
@@ -92,6 +90,23 @@ std::vector<std::uint8_t> preprocess_u8(const Image& image, const PreprocessOpti
         image.pixels.size() != image.row_bytes() * static_cast<std::size_t>(image.height))
         fail(ErrorCode::invalid_argument, "prepare picture: it has no pixels, or not as many as "
                                           "its width and height say");
+}
+
+/// Each output is its own input: a resize to the same size.
+Taps<std::int32_t> plain_taps(const AxisWindow& window) {
+    Taps<std::int32_t> taps;
+    taps.stride = 1;
+    for (int i = 0; i < window.count; ++i)
+        taps.first.push_back(static_cast<int>(window.begin) + i);
+    taps.count.assign(taps.first.size(), 1);
+    taps.weight.assign(taps.first.size(), 1 << kWeightBits);
+    return taps;
+}
+
+} // namespace
+
+std::vector<std::uint8_t> preprocess_u8(const Image& image, const PreprocessOptions& options) {
+    check_picture(image, options);
     if (image.mode == PixelMode::grey16 && options.scale_grey16)
         return preprocess_u8(upper_bytes(image), options);
 
@@ -114,6 +129,20 @@ std::vector<std::uint8_t> preprocess_u8(const Image& image, const PreprocessOpti
     for (std::size_t i = 0; i < out.size() / 3; ++i)
         to_rgb(out.data() + 3 * i, pixels.data() + channels * i);
     return out;
+}
+
+std::optional<PreprocessPlan> plan_preprocess(const Image& image,
+                                              const PreprocessOptions& options) {
+    check_picture(image, options);
+    const bool turned = options.orientation == Orientation::exif && image.orientation != 1;
+    if (image.mode != PixelMode::rgb || turned)
+        return std::nullopt;
+    const ResizeWindow window = plan(image.width, image.height, options);
+    if (window.x.in == window.x.out && window.y.in == window.y.out)
+        return PreprocessPlan{plain_taps(window.x), plain_taps(window.y)};
+    if (taps_block(window.x) < window.x.count || taps_block(window.y) < window.y.count)
+        return std::nullopt;
+    return PreprocessPlan{bicubic_taps_fixed(window.x), bicubic_taps_fixed(window.y)};
 }
 
 void preprocess(const Image& image, const PreprocessOptions& options, float* out) {

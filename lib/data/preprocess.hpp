@@ -4,9 +4,11 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "data/image.hpp"
+#include "data/resize_taps.hpp"
 
 namespace clip {
 
@@ -44,6 +46,15 @@ struct PreprocessOptions {
 /// keeps is computed.
 /// Errors: invalid_argument (a size outside [1, 4096], a picture without pixels).
 std::vector<std::uint8_t> preprocess_u8(const Image& image, const PreprocessOptions& options);
+
+/// What preprocess() does to a picture, as weights for each axis.
+struct PreprocessPlan {
+    Taps<std::int32_t> across, down; ///< of `size` outputs each
+};
+
+/// The plan, for where a device does the work: of an RGB picture that is not to be turned. Nothing
+/// for others, or where a side is so long that its weights are many. Errors: as preprocess_u8.
+std::optional<PreprocessPlan> plan_preprocess(const Image& image, const PreprocessOptions& options);
 
 /// Writes (3, size, size) float32 to `out`: (value / 255 - mean) / std, each step rounded to
 /// float32. Pure: the same picture and options give the same bytes on every machine.

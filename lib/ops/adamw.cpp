@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "ops/adamw.hpp"
 
-#include <algorithm>
 #include <cmath>
-#include <vector>
 
 #include "ops/argument_check.hpp"
 
 namespace clip::ops {
 
 namespace {
-
-constexpr std::int64_t kElementsOfPart = 16384;
 
 void check_parameters(const ArgumentCheck& check, std::span<const AdamWParameter> parameters) {
     for (const AdamWParameter& parameter : parameters) {
@@ -42,35 +38,7 @@ void adamw(Backend& backend, const AdamWArgs& args) {
 
 double grad_norm(Backend& backend, std::span<const AdamWParameter> parameters) {
     check_parameters(ArgumentCheck("grad norm", backend), parameters);
-    struct Part {
-        const float* grad;
-        std::int64_t count;
-    };
-    std::vector<Part> parts;
-    for (const AdamWParameter& parameter : parameters)
-        for (std::int64_t first = 0; first < parameter.count; first += kElementsOfPart)
-            parts.push_back(
-                {parameter.grad + first, std::min(kElementsOfPart, parameter.count - first)});
-    std::vector<double> sums(parts.size());
-    backend.pool().parallel_for(parts.size(), 1, [&](std::size_t begin, std::size_t end) {
-        for (std::size_t i = begin; i < end; ++i) {
-            double lanes[8] = {}; // several chains, which the compiler may put into registers
-            std::int64_t j = 0;
-            for (; j + 8 <= parts[i].count; j += 8)
-                for (std::int64_t lane = 0; lane < 8; ++lane) {
-                    const double g = parts[i].grad[j + lane];
-                    lanes[lane] += g * g;
-                }
-            for (; j < parts[i].count; ++j)
-                lanes[0] += static_cast<double>(parts[i].grad[j]) * parts[i].grad[j];
-            for (const double lane : lanes)
-                sums[i] += lane;
-        }
-    });
-    double total = 0;
-    for (const double sum : sums)
-        total += sum;
-    return std::sqrt(total);
+    return std::sqrt(backend.sum_of_squares({.parameters = parameters}));
 }
 
 } // namespace clip::ops

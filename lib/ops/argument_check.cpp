@@ -65,17 +65,18 @@ void ArgumentCheck::rows_to_search(std::string_view name, const ConstView& view)
 }
 
 void ArgumentCheck::view(std::string_view name, const ConstView& view, const Shape& shape,
-                         bool written, std::string_view may_be) {
+                         bool written, std::string_view may_be, DType dtype) {
     if (view.shape != shape)
         fail(ErrorCode::shape_mismatch,
              concat(op_, ": ", name, " has another shape (got ", view.shape.to_string(), ", want ",
                     shape.to_string(), ")"));
-    if (view.dtype != DType::f32)
-        fail(ErrorCode::dtype_mismatch, concat(op_, ": ", name, " has another element type (got ",
-                                               dtype_name(view.dtype), ", want f32)"));
+    if (view.dtype != dtype)
+        fail(ErrorCode::dtype_mismatch,
+             concat(op_, ": ", name, " has another element type (got ", dtype_name(view.dtype),
+                    ", want ", dtype_name(dtype), ")"));
     on_device(name, view);
     const std::size_t before = count_;
-    memory(name, view.data, view.bytes(), alignof(float), written);
+    memory(name, view.data, view.bytes(), dtype_size(dtype), written);
     if (count_ > before)
         ranges_[before].may_be = may_be;
 }
@@ -97,6 +98,53 @@ void ArgumentCheck::output(std::string_view name, const MutView& out, const Shap
 void ArgumentCheck::optional_output(std::string_view name, const MutView& out, const Shape& shape) {
     if (!absent(out))
         view(name, out, shape, true, {});
+}
+
+void ArgumentCheck::layer_type(std::string_view name, DType dtype) const {
+    if (!backend_.takes(dtype))
+        fail(ErrorCode::dtype_mismatch,
+             concat(op_, ": ", name, " has another element type (got ", dtype_name(dtype),
+                    ", want ", backend_.takes(DType::f16) ? "f32, f16 or bf16)" : "f32)"));
+}
+
+void ArgumentCheck::layer_input(std::string_view name, const ConstView& in, const Shape& shape) {
+    layer_type(name, in.dtype);
+    view(name, in, shape, false, {}, in.dtype);
+}
+
+void ArgumentCheck::optional_layer_input(std::string_view name, const ConstView& in,
+                                         const Shape& shape) {
+    if (!absent(in))
+        layer_input(name, in, shape);
+}
+
+void ArgumentCheck::layer_output(std::string_view name, const MutView& out, const Shape& shape,
+                                 std::string_view may_be) {
+    layer_type(name, out.dtype);
+    view(name, out, shape, true, may_be, out.dtype);
+}
+
+void ArgumentCheck::weight(std::string_view name, const ConstView& in, const Shape& shape) {
+    ConstView here = in;
+    if (in.device.is_cpu())
+        here.device = device_;
+    view(name, here, shape, false, {});
+}
+
+void ArgumentCheck::optional_weight(std::string_view name, const ConstView& in,
+                                    const Shape& shape) {
+    if (!absent(in))
+        weight(name, in, shape);
+}
+
+void ArgumentCheck::input_of(DType dtype, std::string_view name, const ConstView& in,
+                             const Shape& shape) {
+    view(name, in, shape, false, {}, dtype);
+}
+
+void ArgumentCheck::output_of(DType dtype, std::string_view name, const MutView& out,
+                              const Shape& shape) {
+    view(name, out, shape, true, {}, dtype);
 }
 
 void ArgumentCheck::storage(DType dtype) const {

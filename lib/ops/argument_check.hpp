@@ -20,12 +20,26 @@ namespace clip::ops {
 class ArgumentCheck {
   public:
     ArgumentCheck(std::string_view op, const Backend& backend)
-        : op_(op), device_(backend.device()) {}
+        : op_(op), backend_(backend), device_(backend.device()) {}
 
     /// The tensor must have this many axes; asked before its extents are used.
     void rank(std::string_view name, const ConstView& view, std::size_t axes) const;
     /// A float32 input of exactly this shape.
     void input(std::string_view name, const ConstView& view, const Shape& shape);
+    /// Between layers: float32, or the 16 bits that the backend takes().
+    void layer_input(std::string_view name, const ConstView& view, const Shape& shape);
+    void optional_layer_input(std::string_view name, const ConstView& view, const Shape& shape);
+    void layer_output(std::string_view name, const MutView& view, const Shape& shape,
+                      std::string_view may_be = {});
+    /// What layer_input() asks of an element type that stands without a view.
+    void layer_type(std::string_view name, DType dtype) const;
+    /// A float32 weight that is prepared: on the backend's device or on the host.
+    void weight(std::string_view name, const ConstView& view, const Shape& shape);
+    /// The same, or left default-constructed.
+    void optional_weight(std::string_view name, const ConstView& view, const Shape& shape);
+    /// An input or output of this shape and element type.
+    void input_of(DType dtype, std::string_view name, const ConstView& view, const Shape& shape);
+    void output_of(DType dtype, std::string_view name, const MutView& view, const Shape& shape);
     /// Rows (C, E) of float32 or float16.
     void rows_to_search(std::string_view name, const ConstView& view);
     /// A float32 input of this shape, or left default-constructed.
@@ -59,10 +73,11 @@ class ArgumentCheck {
         std::string_view may_be;
     };
     void view(std::string_view name, const ConstView& view, const Shape& shape, bool written,
-              std::string_view may_be);
+              std::string_view may_be, DType dtype = DType::f32);
     void on_device(std::string_view name, const ConstView& view) const;
 
     std::string_view op_;
+    const Backend& backend_;
     Device device_;
     std::array<Range, 12> ranges_{};
     std::size_t count_ = 0;

@@ -29,8 +29,10 @@ void check_offsets(const ArgumentCheck& check, std::string_view name, Offsets of
 }
 
 // Bytes from the first element of the first row to the last of the last.
-std::size_t extent(std::int64_t rows, std::int64_t stride, std::int64_t width) {
-    return rows == 0 ? 0 : static_cast<std::size_t>((rows - 1) * stride + width) * sizeof(float);
+std::size_t extent(std::int64_t rows, std::int64_t stride, std::int64_t width,
+                   DType dtype = DType::f32) {
+    return rows == 0 ? 0
+                     : static_cast<std::size_t>((rows - 1) * stride + width) * dtype_size(dtype);
 }
 
 void check_stride(const ArgumentCheck& check, std::string_view name, std::int64_t stride,
@@ -42,7 +44,7 @@ void check_stride(const ArgumentCheck& check, std::string_view name, std::int64_
 
 /// What attention and its backward pass have in common: queries, keys and values.
 template <typename Args>
-void check_sequences(ArgumentCheck& check, const Args& args) {
+void check_sequences(ArgumentCheck& check, const Args& args, DType dtype) {
     check.require(args.heads >= 1 && args.head_width >= 1, ErrorCode::invalid_argument,
                   concat("heads and head width must be at least 1 (got ", args.heads, " and ",
                          args.head_width, ")"));
@@ -70,9 +72,10 @@ void check_sequences(ArgumentCheck& check, const Args& args) {
                   "offsets are too large");
     check_stride(check, "q_stride", args.q_stride, width, q_rows);
     check_stride(check, "kv_stride", args.kv_stride, width, k_rows);
-    check.memory("q", args.q, extent(q_rows, args.q_stride, width), alignof(float), false);
-    check.memory("k", args.k, extent(k_rows, args.kv_stride, width), alignof(float), false);
-    check.memory("v", args.v, extent(k_rows, args.kv_stride, width), alignof(float), false);
+    const std::size_t alignment = dtype_size(dtype);
+    check.memory("q", args.q, extent(q_rows, args.q_stride, width, dtype), alignment, false);
+    check.memory("k", args.k, extent(k_rows, args.kv_stride, width, dtype), alignment, false);
+    check.memory("v", args.v, extent(k_rows, args.kv_stride, width, dtype), alignment, false);
 }
 
 /// Gradients may lie side by side in the rows of one buffer, as q, k and v may; then what counts is
@@ -130,10 +133,11 @@ void check_gradients(ArgumentCheck& check, const AttentionBackwardArgs& args, st
 
 void attention(Backend& backend, const AttentionArgs& args) {
     ArgumentCheck check("attention", backend);
-    check_sequences(check, args);
+    check.layer_type("q", args.dtype);
+    check_sequences(check, args, args.dtype);
     const std::int64_t width = std::int64_t{args.heads} * args.head_width;
     const std::int64_t q_rows = args.q_offsets.back();
-    check.output("y", args.y, {q_rows, width});
+    check.layer_output("y", args.y, {q_rows, width});
     check.optional_output("log_sum_exp", args.log_sum_exp, {q_rows, args.heads});
     check.overlaps();
     if (q_rows > 0)
@@ -142,7 +146,7 @@ void attention(Backend& backend, const AttentionArgs& args) {
 
 void attention_backward(Backend& backend, const AttentionBackwardArgs& args) {
     ArgumentCheck check("attention backward", backend);
-    check_sequences(check, args);
+    check_sequences(check, args, DType::f32);
     const std::int64_t width = std::int64_t{args.heads} * args.head_width;
     const std::int64_t q_rows = args.q_offsets.back();
     const std::int64_t k_rows = args.k_offsets.back();

@@ -12,8 +12,8 @@ void avg_pool(Backend& backend, const AvgPoolArgs& args) {
     const std::int64_t window = args.window;
     check.require(window >= 1 && window <= x[1] && window <= x[2], ErrorCode::invalid_argument,
                   "the window is not in 1 to the picture's sides");
-    check.input("x", args.x, x);
-    check.output("y", args.y, {x[0], x[1] / window, x[2] / window, x[3]});
+    check.layer_input("x", args.x, x);
+    check.output_of(args.x.dtype, "y", args.y, {x[0], x[1] / window, x[2] / window, x[3]});
     check.overlaps();
     if (args.y.numel() > 0)
         backend.avg_pool(args);

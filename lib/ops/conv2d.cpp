@@ -10,8 +10,8 @@ std::unique_ptr<PreparedConv2d> prepare_conv2d(Backend& backend, const Conv2dWei
     check.rank("weight", weights.weight, 4);
     const Shape& shape = weights.weight.shape;
     check.require(shape.numel() > 0, ErrorCode::shape_mismatch, "weight has no elements");
-    check.input("weight", weights.weight, shape);
-    check.optional_input("bias", weights.bias, {shape[0]});
+    check.weight("weight", weights.weight, shape);
+    check.optional_weight("bias", weights.bias, {shape[0]});
     check.require(weights.stride >= 1, ErrorCode::invalid_argument, "stride is less than 1");
     check.require(weights.padding >= 0 && weights.padding < shape[2] && weights.padding < shape[3],
                   ErrorCode::invalid_argument, "padding is not in 0 to the kernel's side - 1");
@@ -28,13 +28,13 @@ void conv2d(Backend& backend, const Conv2dArgs& args) {
     check.rank("x", args.x, 4);
     const Shape& x = args.x.shape;
     const Shape& weight = args.weights->weight_shape();
-    check.input("x", args.x, {x[0], x[1], x[2], weight[1]});
+    check.layer_input("x", args.x, {x[0], x[1], x[2], weight[1]});
     const Shape y{x[0], args.weights->output_extent(x[1], 2), args.weights->output_extent(x[2], 3),
                   weight[0]};
     check.require(y[1] > 0 && y[2] > 0, ErrorCode::shape_mismatch,
                   "the kernel is larger than the padded picture");
-    check.optional_input("residual", args.residual, y);
-    check.output("y", args.y, y, "residual");
+    check.optional_layer_input("residual", args.residual, y);
+    check.layer_output("y", args.y, y, "residual");
     check.overlaps();
     if (x[0] > 0)
         backend.conv2d(args);
@@ -43,8 +43,8 @@ void conv2d(Backend& backend, const Conv2dArgs& args) {
 void update_conv2d(Backend& backend, PreparedConv2d& prepared, const Conv2dWeights& weights) {
     ArgumentCheck check("update conv2d", backend);
     const Shape& shape = prepared.weight_shape();
-    check.input("weight", weights.weight, shape);
-    check.optional_input("bias", weights.bias, {shape[0]});
+    check.weight("weight", weights.weight, shape);
+    check.optional_weight("bias", weights.bias, {shape[0]});
     check.require(weights.stride == prepared.stride() && weights.padding == prepared.padding(),
                   ErrorCode::invalid_argument, "stride or padding is another one");
     check.storage(weights.storage);

@@ -10,13 +10,27 @@ void gather_rows(Backend& backend, const GatherRowsArgs& args) {
     check.rank("x", args.x, 2);
     const auto rows = static_cast<std::int64_t>(args.rows.size());
     const std::int64_t width = args.x.shape[1];
-    check.input("x", args.x, args.x.shape);
+    check.layer_input("x", args.x, args.x.shape);
     check.memory("rows", args.rows.data(), args.rows.size_bytes(), alignof(std::int64_t), false);
     check.indices("rows", args.rows, args.x.shape[0]);
-    check.output("y", args.y, {rows, width});
+    check.output_of(args.x.dtype, "y", args.y, {rows, width});
     check.overlaps();
     if (rows > 0 && width > 0)
         backend.gather_rows(args);
+}
+
+void scatter_add_rows(Backend& backend, const ScatterAddRowsArgs& args) {
+    ArgumentCheck check("scatter add rows", backend);
+    check.rank("y", args.y, 2);
+    const auto rows = static_cast<std::int64_t>(args.rows.size());
+    const Shape& shape = args.y.shape;
+    check.input("x", args.x, {rows, shape[1]});
+    check.memory("rows", args.rows.data(), args.rows.size_bytes(), alignof(std::int64_t), false);
+    check.indices("rows", args.rows, shape[0]);
+    check.output("y", args.y, shape);
+    check.overlaps();
+    if (args.x.numel() > 0)
+        backend.scatter_add_rows(args);
 }
 
 void gather_rows_backward(Backend& backend, const GatherRowsBackwardArgs& args) {

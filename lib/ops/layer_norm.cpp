@@ -15,7 +15,7 @@ void layer_norm(Backend& backend, const LayerNormArgs& args) {
     check.input("x", args.x, {rows, width});
     check.input("gamma", args.gamma, {width});
     check.input("beta", args.beta, {width});
-    check.output("y", args.y, {rows, width}, "x");
+    check.layer_output("y", args.y, {rows, width}, "x");
     check.optional_output("mean", args.mean, {rows});
     check.optional_output("rstd", args.rstd, {rows});
     check.overlaps();

@@ -10,8 +10,8 @@ std::unique_ptr<PreparedLinear> prepare_linear(Backend& backend, const LinearWei
     check.rank("weight", weights.weight, 2);
     const std::int64_t out = weights.weight.shape[0];
     check.require(weights.weight.numel() > 0, ErrorCode::shape_mismatch, "weight has no elements");
-    check.input("weight", weights.weight, weights.weight.shape);
-    check.optional_input("bias", weights.bias, {out});
+    check.weight("weight", weights.weight, weights.weight.shape);
+    check.optional_weight("bias", weights.bias, {out});
     check.storage(weights.storage);
     return backend.prepare_linear(weights);
 }
@@ -23,9 +23,9 @@ void linear(Backend& backend, const LinearArgs& args) {
     check.rank("x", args.x, 2);
     const std::int64_t rows = args.x.shape[0];
     const Shape shape{rows, args.weights->out_features()};
-    check.input("x", args.x, {rows, args.weights->in_features()});
+    check.layer_input("x", args.x, {rows, args.weights->in_features()});
     check.optional_input("residual", args.residual, shape);
-    check.output("y", args.y, shape, "residual");
+    check.layer_output("y", args.y, shape, "residual");
     check.optional_output("pre_activation", args.pre_activation, shape);
     check.overlaps();
     if (rows > 0)
@@ -35,8 +35,8 @@ void linear(Backend& backend, const LinearArgs& args) {
 void update_linear(Backend& backend, PreparedLinear& prepared, const LinearWeights& weights) {
     ArgumentCheck check("update linear", backend);
     const std::int64_t out = prepared.out_features();
-    check.input("weight", weights.weight, {out, prepared.in_features()});
-    check.optional_input("bias", weights.bias, {out});
+    check.weight("weight", weights.weight, {out, prepared.in_features()});
+    check.optional_weight("bias", weights.bias, {out});
     check.storage(weights.storage);
     backend.update_linear(prepared, weights);
 }

@@ -9,19 +9,24 @@ namespace clip {
 
 namespace {
 constexpr std::size_t kLeastBlock = std::size_t{1} << 20;
+
+std::size_t alignment_in(const Memory& memory) {
+    return memory.device().is_cpu() ? 64 : 256;
+}
 } // namespace
 
 MutView Arena::take(const Shape& shape) {
+    const std::size_t alignment = alignment_in(memory_);
     const std::size_t bytes =
-        (static_cast<std::size_t>(shape.numel()) * sizeof(float) + HostBuffer::kAlignment - 1) /
-        HostBuffer::kAlignment * HostBuffer::kAlignment;
+        (static_cast<std::size_t>(shape.numel()) * sizeof(float) + alignment - 1) / alignment *
+        alignment;
     while (block_ < blocks_.size() && blocks_[block_].size() - used_ < bytes) {
         ++block_; // too small for this one: its rest stays unused until the stack is rewound
         used_ = 0;
     }
     if (block_ == blocks_.size())
-        blocks_.emplace_back(std::max(bytes, kLeastBlock));
-    MutView view{blocks_[block_].data() + used_, shape, DType::f32, Device{}};
+        blocks_.emplace_back(std::max(bytes, kLeastBlock), memory_);
+    MutView view{blocks_[block_].data() + used_, shape, DType::f32, memory_.device()};
     used_ += bytes;
     total_ += static_cast<std::int64_t>(bytes);
     peak_ = std::max(peak_, total_);
@@ -37,7 +42,7 @@ void Arena::rewind(const Mark& mark) {
         blocks_.front().size() < static_cast<std::size_t>(peak_)) {
         blocks_.clear();
         block_ = used_ = 0;
-        blocks_.emplace_back(static_cast<std::size_t>(peak_));
+        blocks_.emplace_back(static_cast<std::size_t>(peak_), memory_);
     }
     // Of several blocks none is worth keeping above the mark: a tensor of another size would leave
     // a part of it unused.

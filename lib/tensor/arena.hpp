@@ -22,8 +22,12 @@ class Arena {
         std::int64_t total = 0;
     };
 
-    /// A float32 tensor of undefined content, aligned to 64 bytes; valid until the stack is rewound
-    /// to a mark from before. Errors: out_of_memory.
+    /// Tensors live in `memory`, which outlives the arena.
+    explicit Arena(Memory& memory = host_memory()) : memory_(memory) {}
+
+    Memory& memory() const { return memory_; }
+    /// A float32 tensor of undefined content, aligned to 64 bytes (on devices to 256); valid until
+    /// the stack is rewound to a mark from before. Errors: out_of_memory.
     MutView take(const Shape& shape);
 
     Mark mark() const { return {block_, used_, total_}; }
@@ -36,7 +40,8 @@ class Arena {
     void reset_peak() { peak_ = total_; }
 
   private:
-    std::vector<HostBuffer> blocks_;
+    Memory& memory_;
+    std::vector<Buffer> blocks_;
     std::size_t block_ = 0; ///< the block that is taken from
     std::size_t used_ = 0;  ///< bytes of it
     std::int64_t total_ = 0, peak_ = 0;

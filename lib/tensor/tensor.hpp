@@ -2,50 +2,53 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 
+#include "tensor/memory.hpp"
 #include "tensor/view.hpp"
 
 namespace clip {
 
-/// Aligned host memory, 64 bytes or, from 4 MiB up, 2 MiB with huge pages asked for: packed weights
-/// are written once and read in order, so page faults are most of their cost.
-class HostBuffer {
+/// Bytes of one memory, given back to it in the end. Move-only.
+class Buffer {
   public:
-    static constexpr std::size_t kAlignment = 64;
-
-    HostBuffer() = default;
+    Buffer() = default;
     /// Contents are undefined. Errors: out_of_memory.
-    explicit HostBuffer(std::size_t bytes);
+    explicit Buffer(std::size_t bytes, Memory& memory = host_memory());
+    ~Buffer();
+    Buffer(Buffer&& other) noexcept;
+    Buffer& operator=(Buffer&& other) noexcept;
 
-    std::byte* data() const { return data_.get(); }
+    std::byte* data() const { return data_; }
     std::size_t size() const { return size_; }
+    /// The host's where there are no bytes.
+    Memory& memory() const { return memory_ == nullptr ? host_memory() : *memory_; }
 
   private:
-    struct Free {
-        void operator()(std::byte* data) const;
-    };
-    std::unique_ptr<std::byte, Free> data_;
+    Memory* memory_ = nullptr; ///< null: no bytes yet
+    std::byte* data_ = nullptr;
     std::size_t size_ = 0;
 };
 
-/// A dense row-major tensor in host memory that owns its elements. Move-only.
+/// A dense row-major tensor that owns its elements. Move-only. Only where it is on the host may the
+/// elements be read and written through its pointers.
 class Tensor {
   public:
     Tensor() = default;
     /// Contents are undefined. Errors: out_of_memory.
-    explicit Tensor(Shape shape, DType dtype = DType::f32);
-    /// A copy of `from` converted to float32. Errors: dtype_mismatch, out_of_memory.
+    explicit Tensor(Shape shape, DType dtype = DType::f32, Memory& memory = host_memory());
+    /// A copy of `from`, on the host, converted to float32. Errors: dtype_mismatch, out_of_memory.
     static Tensor to_f32(const ConstView& from);
 
     const Shape& shape() const { return shape_; }
     DType dtype() const { return dtype_; }
+    Memory& memory() const { return buffer_.memory(); }
+    Device device() const { return buffer_.memory().device(); }
     std::int64_t numel() const { return shape_.numel(); }
     std::size_t bytes() const { return static_cast<std::size_t>(numel()) * dtype_size(dtype_); }
     bool empty() const { return buffer_.data() == nullptr; }
 
-    ConstView view() const { return {buffer_.data(), shape_, dtype_, Device{}}; }
-    MutView view() { return {buffer_.data(), shape_, dtype_, Device{}}; }
+    ConstView view() const { return {buffer_.data(), shape_, dtype_, device()}; }
+    MutView view() { return {buffer_.data(), shape_, dtype_, device()}; }
     operator ConstView() const { return view(); }
     operator MutView() { return view(); }
 
@@ -63,7 +66,14 @@ class Tensor {
   private:
     Shape shape_{0};
     DType dtype_ = DType::f32;
-    HostBuffer buffer_;
+    Buffer buffer_;
 };
+
+/// A copy in `memory` of what is on the host. Errors: out_of_memory.
+Tensor to_memory(const ConstView& host, Memory& memory);
+/// The same; where `memory` is the host's the tensor itself.
+Tensor to_memory(Tensor host, Memory& memory);
+/// A copy on the host of what is in `memory`. Errors: out_of_memory.
+Tensor download(const ConstView& from, Memory& memory);
 
 } // namespace clip

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <type_traits>
 
 #include "base/device.hpp"
 #include "base/dtype.hpp"
@@ -45,5 +46,19 @@ struct MutView {
     }
     float* f32() const { return as<float>(); }
 };
+
+/// `shape` of `view`'s elements, from the one that is `first` elements after its beginning.
+template <typename View>
+View part_of(View view, std::int64_t first, const Shape& shape) {
+    if (view.data == nullptr)
+        return view;
+    const auto bytes = static_cast<std::size_t>(first) * dtype_size(view.dtype);
+    if constexpr (std::is_same_v<View, MutView>)
+        view.data = static_cast<std::byte*>(view.data) + bytes;
+    else
+        view.data = static_cast<const std::byte*>(view.data) + bytes;
+    view.shape = shape;
+    return view;
+}
 
 } // namespace clip

@@ -120,7 +120,7 @@ struct Problem {
                                       all.begin() + offsets[at + number] * each);
         };
         const auto q_rows = q_offsets.back(), k_rows = k_offsets.back();
-        Memory memory;
+        CallMemory memory;
         AttentionBackwardArgs args;
         args.q = memory.in(part(q, q_all, width), {q_rows, width}).f32();
         args.k = memory.in(part(k, k_all, width), {k_rows, width}).f32();

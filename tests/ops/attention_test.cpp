@@ -81,7 +81,7 @@ struct Problem {
             return std::vector<float>(all.begin() + offsets[at] * stride,
                                       all.begin() + offsets[at + number] * stride);
         };
-        Memory memory;
+        CallMemory memory;
         AttentionArgs args;
         const auto q_rows = q_offsets.back(), k_rows = k_offsets.back();
         args.q = memory.in(part(q, q_all), {q_rows, stride}).f32();
@@ -191,6 +191,7 @@ TEST_CASE("attention: rejects every wrong argument") {
     bad(ErrorCode::invalid_argument, "head width", [](auto& a) { a.head_width = -1; });
     bad(ErrorCode::invalid_argument, "scale",
         [](auto& a) { a.scale = std::numeric_limits<float>::quiet_NaN(); });
+    bad(ErrorCode::dtype_mismatch, "16 bits", [](auto& a) { a.dtype = DType::f16; });
     bad(ErrorCode::invalid_argument, "q null", [](auto& a) { a.q = nullptr; });
     bad(ErrorCode::invalid_argument, "v null", [](auto& a) { a.v = nullptr; });
     bad(ErrorCode::invalid_argument, "stride", [](auto& a) { a.q_stride = 3; });

@@ -43,7 +43,7 @@ void check_case(const Row& row, Regime regime) {
     test.naive = solve(float{});
     test.items = row.pictures;
     test.run = [&](Backend& used, std::int64_t first, std::int64_t count) {
-        Memory memory;
+        CallMemory memory;
         AvgPoolArgs args;
         args.x = memory.in({x.begin() + first * each, x.begin() + (first + count) * each},
                            {count, row.height, row.width, row.channels});

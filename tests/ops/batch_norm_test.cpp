@@ -157,7 +157,7 @@ TEST_CASE("batch norm: every backend matches double arithmetic, whatever the thr
             test.items = 1;
             test.run = [&](Backend& used, std::int64_t, std::int64_t) {
                 const Shape shape{rows, channels};
-                Memory memory;
+                CallMemory memory;
                 BatchNormArgs args;
                 args.x = memory.in(x, shape);
                 args.gamma = memory.in(gamma, {channels});

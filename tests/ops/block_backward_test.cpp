@@ -170,9 +170,9 @@ struct Block {
         const auto grad_attended = multiply_backward("out", attended, grad, rows);
         std::vector<float> grad_qkv(qkv.size());
         AttentionBackwardArgs back;
-        back.q = attention.q;
-        back.k = attention.k;
-        back.v = attention.v;
+        back.q = attention.q_f32();
+        back.k = attention.k_f32();
+        back.v = attention.v_f32();
         back.q_stride = back.kv_stride = back.grad_q_stride = back.grad_kv_stride = 3 * kWidth;
         back.q_offsets = back.k_offsets = offsets;
         back.heads = kHeads;

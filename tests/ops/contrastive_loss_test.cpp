@@ -170,7 +170,7 @@ TEST_CASE("contrastive rows: every backend matches double arithmetic, each row i
             auto column_sums = other;
             for (float& sum : column_sums)
                 sum += row.scale;
-            Memory memory;
+            CallMemory memory;
             const ConstView some = memory.in(part, {count, row.width});
             const ConstView all = memory.in(columns, {row.columns, row.width});
             const std::int64_t from = row.first + first;

@@ -105,7 +105,7 @@ TEST_CASE("conv2d backward: every backend matches double arithmetic, whatever th
         test.naive = solved(float{});
         test.items = 1;
         test.run = [&](Backend& used, std::int64_t, std::int64_t) {
-            Memory memory;
+            CallMemory memory;
             Conv2dBackwardArgs args;
             args.grad_y = memory.in(grad_y, y_shape);
             args.x = memory.in(x, x_shape);

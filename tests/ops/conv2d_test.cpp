@@ -79,7 +79,7 @@ struct Problem {
                                       all.begin() + (first + count) * each);
         };
         const Shape y_shape{count, out_height, out_width, row.out};
-        Memory memory;
+        CallMemory memory;
         Conv2dArgs args;
         args.x = memory.in(part(x), {count, row.height, row.width, row.in});
         args.weights = &prepared;

@@ -49,7 +49,7 @@ void check_case(std::int64_t width, DType dtype, Regime regime) {
     test.nmse_bound = kElementwiseNmse;
     test.run = [&](Backend& used, std::int64_t first, std::int64_t count) {
         const auto at = static_cast<std::size_t>(first), number = static_cast<std::size_t>(count);
-        Memory memory;
+        CallMemory memory;
         EmbeddingArgs args;
         args.ids = std::span(ids).subspan(at, number);
         args.places = std::span(places).subspan(at, number);

@@ -26,7 +26,7 @@ TEST_CASE("gather rows: copies the rows asked for, in their order, on every back
             test.items = 5;
             test.nmse_bound = 0;
             test.run = [&](Backend& used, std::int64_t first, std::int64_t count) {
-                Memory memory;
+                CallMemory memory;
                 GatherRowsArgs args;
                 args.x = memory.in(x, {11, width});
                 args.rows = std::span(rows).subspan(static_cast<std::size_t>(first),

@@ -27,7 +27,7 @@ void check_case(std::int64_t rows, std::int64_t width, bool in_place, Regime reg
     test.run = [&](Backend& used, std::int64_t first, std::int64_t count) {
         const std::vector<float> part(x.begin() + first * width,
                                       x.begin() + (first + count) * width);
-        Memory memory;
+        CallMemory memory;
         L2NormalizeArgs args;
         args.y = in_place ? memory.in_out(part, {count, width}) : memory.out({count, width});
         args.x = in_place ? ConstView(args.y) : memory.in(part, {count, width});
@@ -50,7 +50,7 @@ TEST_CASE("l2 normalize: every backend matches double arithmetic on every shape 
 
 TEST_CASE("l2 normalize: a row of zeros stays zeros") {
     for (const std::string& name : backend_names()) {
-        Memory memory;
+        CallMemory memory;
         L2NormalizeArgs args;
         args.x = memory.in(std::vector<float>(20), {2, 10});
         args.y = memory.out({2, 10});

@@ -84,7 +84,7 @@ void check_case(const Row& row, Regime regime) {
             if (!apart)
                 count = rows;
             const Shape shape{count, width};
-            Memory memory;
+            CallMemory memory;
             LayerNormBackwardArgs args;
             args.x = memory.in(part_of(x, first, count, width), shape);
             args.gamma = memory.in(gamma, {width});
@@ -174,7 +174,7 @@ TEST_CASE("l2 normalize backward: every backend matches double arithmetic, in pl
         test.naive = solve(float{});
         test.items = kCount;
         test.run = [&](Backend& used, std::int64_t first, std::int64_t count) {
-            Memory memory;
+            CallMemory memory;
             L2NormalizeBackwardArgs args;
             args.y = memory.in(part_of(y, first, count, width), {count, width});
             args.norms = memory.in(part_of(norms, first, count, 1), {count});

@@ -48,7 +48,7 @@ void check_case(const Row& row, Regime regime) {
         const std::vector<float> part(x.begin() + first * row.width,
                                       x.begin() + (first + count) * row.width);
         const Shape shape{count, row.width};
-        Memory memory;
+        CallMemory memory;
         LayerNormArgs args;
         args.y = row.in_place ? memory.in_out(part, shape) : memory.out(shape);
         args.x = row.in_place ? ConstView(args.y) : memory.in(part, shape);

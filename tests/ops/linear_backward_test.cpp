@@ -104,7 +104,7 @@ TEST_CASE("linear backward: every backend matches double arithmetic, whatever th
             test.naive = solved(float{});
             test.items = 1;
             test.run = [&](Backend& used, std::int64_t, std::int64_t) {
-                Memory memory;
+                CallMemory memory;
                 LinearBackwardArgs args;
                 args.grad_y = memory.in(grad_y, {row.rows, row.out});
                 args.x = memory.in(x, {row.rows, row.in});
@@ -143,7 +143,7 @@ TEST_CASE("linear backward: a row of grad_x has the same bits in any batch") {
             return std::vector<float>(all.begin() + first * width,
                                       all.begin() + (first + count) * width);
         };
-        Memory memory;
+        CallMemory memory;
         LinearBackwardArgs args;
         args.grad_y = memory.in(part(grad_y, row.out), {count, row.out});
         args.weight = memory.in(weight, {row.out, row.in});
@@ -211,7 +211,7 @@ TEST_CASE("activation: every backend matches double arithmetic, forward and back
                                               all.begin() + (first + count) * width);
                 };
                 const Shape shape{count, width};
-                Memory memory;
+                CallMemory memory;
                 const ConstView from = memory.in(part(x), shape);
                 const MutView y = memory.out(shape);
                 const MutView grad = memory.in_out(part(grad_y), shape); // in place

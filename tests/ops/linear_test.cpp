@@ -40,7 +40,7 @@ struct Problem {
                                : std::vector<float>(all.begin() + first * width,
                                                     all.begin() + (first + count) * width);
         };
-        Memory memory;
+        CallMemory memory;
         LinearArgs args;
         args.x = memory.in(part(x, in), {count, in});
         args.weights = &prepared;
@@ -137,7 +137,7 @@ TEST_CASE("linear: a NaN or an infinity reaches its row and no other") {
         std::vector<float> x = values(5 * 30, 1);
         x[30] = std::numeric_limits<float>::quiet_NaN();
         x[90] = kInfinity;
-        Memory memory;
+        CallMemory memory;
         LinearArgs args;
         args.x = memory.in(x, {5, 30});
         args.weights = prepared.get();

@@ -29,7 +29,7 @@ void check_case(std::int64_t pictures, std::int64_t places, std::int64_t width, 
     test.naive = solve(float{});
     test.items = pictures;
     test.run = [&](Backend& used, std::int64_t first, std::int64_t count) {
-        Memory memory;
+        CallMemory memory;
         MeanTokenArgs args;
         args.x = memory.in(
             {x.begin() + first * places * width, x.begin() + (first + count) * places * width},

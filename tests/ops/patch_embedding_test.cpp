@@ -54,7 +54,7 @@ void check_case(const Row& row, Regime regime) {
     test.run = [&](Backend& used, std::int64_t first, std::int64_t count) {
         const auto prepared = ops::prepare_linear(
             used, {{projection.data(), {row.width, in}, DType::f32, {}}, {}, DType::f32});
-        Memory memory;
+        CallMemory memory;
         PatchEmbeddingArgs args;
         args.pictures =
             memory.in({pictures.begin() + first * each, pictures.begin() + (first + count) * each},

@@ -28,7 +28,7 @@ void check_case(std::int64_t rows, std::int64_t candidates, std::int64_t width, 
     test.naive = solve(float{});
     test.items = rows;
     test.run = [&](Backend& used, std::int64_t first, std::int64_t count) {
-        Memory memory;
+        CallMemory memory;
         SimilarityArgs args;
         args.a = memory.in({a.begin() + first * width, a.begin() + (first + count) * width},
                            {count, width});
@@ -57,7 +57,7 @@ TEST_CASE("similarity: a candidate's score does not depend on the candidates bes
     const auto a = values(3 * 512, 1), b = values(70 * 512, 2);
     for (const std::string& name : backend_names()) {
         const auto score = [&](std::int64_t first, std::int64_t count) {
-            Memory memory;
+            CallMemory memory;
             SimilarityArgs args;
             args.a = memory.in(a, {3, 512});
             args.b = memory.in({b.begin() + first * 512, b.begin() + (first + count) * 512},

@@ -30,7 +30,7 @@ void check_case(std::int64_t rows, std::int64_t count, bool in_place, Regime reg
     test.run = [&](Backend& used, std::int64_t first, std::int64_t number) {
         const std::vector<float> part(x.begin() + first * count,
                                       x.begin() + (first + number) * count);
-        Memory memory;
+        CallMemory memory;
         SoftmaxArgs args;
         args.y = in_place ? memory.in_out(part, {number, count}) : memory.out({number, count});
         args.x = in_place ? ConstView(args.y) : memory.in(part, {number, count});
@@ -57,7 +57,7 @@ TEST_CASE("softmax: minus infinity has probability zero, a NaN makes its own row
         std::vector<float> x = values(3 * 20, 1);
         x[3] = -kInfinity;
         x[27] = std::numeric_limits<float>::quiet_NaN();
-        Memory memory;
+        CallMemory memory;
         SoftmaxArgs args;
         args.x = memory.in(x, {3, 20});
         args.y = memory.out({3, 20});

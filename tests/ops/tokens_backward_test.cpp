@@ -53,7 +53,7 @@ TEST_CASE("embedding backward: central differences, and every backend adds in th
             return {to_table, to_positions};
         };
         check_whole(concat("embedding backward, width ", width), solve, [&](Backend& used) {
-            Memory memory;
+            CallMemory memory;
             EmbeddingBackwardArgs args;
             args.ids = ids;
             args.places = places;
@@ -103,7 +103,7 @@ TEST_CASE("gather rows backward: rows taken twice get both, rows not taken get 0
             return {grad_x};
         };
         check_whole(concat("gather rows backward, width ", width), solve, [&](Backend& used) {
-            Memory memory;
+            CallMemory memory;
             GatherRowsBackwardArgs args;
             args.grad_y = memory.in(grad_y, {3, width});
             args.rows = rows;
@@ -141,7 +141,7 @@ TEST_CASE("avg pool backward: central differences, and every backend") {
             return {grad_x};
         };
         check_whole(concat("avg pool backward ", x.to_string()), solve, [&](Backend& used) {
-            Memory memory;
+            CallMemory memory;
             AvgPoolBackwardArgs args;
             args.grad_y = memory.in(grad_y, y);
             args.window = static_cast<int>(row.window);
@@ -182,7 +182,7 @@ TEST_CASE("mean token backward: central differences, and every backend") {
             };
             check_whole(concat("mean token backward, ", places, " places"), solve,
                         [&](Backend& used) {
-                            Memory memory;
+                            CallMemory memory;
                             MeanTokenBackwardArgs args;
                             args.grad_y = memory.in(grad_y, {kPictures, places + 1, width});
                             args.grad_x = memory.out({kPictures, places, width});
@@ -239,7 +239,7 @@ TEST_CASE("patch embedding backward: central differences, and every backend") {
             return {to_projection, to_class, to_positions};
         };
         check_whole(concat("patch embedding backward, side ", row.side), solve, [&](Backend& used) {
-            Memory memory;
+            CallMemory memory;
             PatchEmbeddingBackwardArgs args;
             args.pictures = memory.in(pictures, {row.pictures, 3, row.side, row.side});
             args.patch = static_cast<int>(row.patch);

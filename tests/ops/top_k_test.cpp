@@ -24,7 +24,7 @@ struct Found {
 
 Found find(Backend& used, const std::vector<float>& x, std::int64_t rows, std::int64_t k) {
     const std::int64_t count = static_cast<std::int64_t>(x.size()) / rows;
-    Memory memory;
+    CallMemory memory;
     GuardedBuffer<std::int64_t> indices(static_cast<std::size_t>(rows * k));
     TopKArgs args;
     args.x = memory.in(x, {rows, count});

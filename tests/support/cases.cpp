@@ -150,7 +150,7 @@ Backend& backend(const std::string& name, std::size_t threads) {
     return *slot->backend;
 }
 
-ConstView Memory::in(const std::vector<float>& values, const Shape& shape) {
+ConstView CallMemory::in(const std::vector<float>& values, const Shape& shape) {
     if (values.empty() && shape.numel() > 0)
         return {};
     REQUIRE(static_cast<std::int64_t>(values.size()) == shape.numel());
@@ -158,19 +158,19 @@ ConstView Memory::in(const std::vector<float>& values, const Shape& shape) {
     return {inputs_.back()->buffer.data(), shape, DType::f32, Device{}};
 }
 
-MutView Memory::out(const Shape& shape) {
+MutView CallMemory::out(const Shape& shape) {
     outputs_.push_back(
         std::make_unique<GuardedBuffer<float>>(static_cast<std::size_t>(shape.numel())));
     return {outputs_.back()->data(), shape, DType::f32, Device{}};
 }
 
-MutView Memory::in_out(const std::vector<float>& values, const Shape& shape) {
+MutView CallMemory::in_out(const std::vector<float>& values, const Shape& shape) {
     REQUIRE(static_cast<std::int64_t>(values.size()) == shape.numel());
     outputs_.push_back(std::make_unique<GuardedBuffer<float>>(values));
     return {outputs_.back()->data(), shape, DType::f32, Device{}};
 }
 
-Results Memory::results() const {
+Results CallMemory::results() const {
     for (const auto& input : inputs_) {
         CHECK(input->buffer.intact());
         CHECK(input->buffer.holds(input->values));

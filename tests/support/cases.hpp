@@ -52,7 +52,7 @@ using Results = std::vector<std::vector<float>>;
 
 /// The memory of one call of an op. Inputs and outputs lie between guards; `results` checks the
 /// guards, and that the inputs are what they were, before it gives the outputs.
-class Memory {
+class CallMemory {
   public:
     /// An empty vector gives an empty view.
     ConstView in(const std::vector<float>& values, const Shape& shape);

@@ -16,8 +16,8 @@ void attention(Context& context, const AttentionArgs& args) {
         const std::int64_t keys = args.k_offsets[at + 1] - args.k_offsets[at];
         if (queries == 0)
             return;
-        const float* k = args.k + args.k_offsets[at] * args.kv_stride + head * width;
-        const float* v = args.v + args.k_offsets[at] * args.kv_stride + head * width;
+        const float* k = args.k_f32() + args.k_offsets[at] * args.kv_stride + head * width;
+        const float* v = args.v_f32() + args.k_offsets[at] * args.kv_stride + head * width;
         float* packed_k =
             scratch.floats(ThreadScratch::keys, kernels.packed_keys_size(keys, args.head_width));
         float* packed_v = scratch.floats(ThreadScratch::values,
@@ -38,7 +38,7 @@ void attention(Context& context, const AttentionArgs& args) {
             scratch.floats(ThreadScratch::work, kernels.attention_scratch(keys, args.head_width));
         for (std::int64_t first = 0; first < queries; first += kernels.panel) {
             const std::int64_t query = args.q_offsets[at] + first;
-            task.q = args.q + query * args.q_stride + head * width;
+            task.q = args.q_f32() + query * args.q_stride + head * width;
             task.queries = static_cast<int>(std::min<std::int64_t>(kernels.panel, queries - first));
             task.first_visible = keys - queries + first + 1;
             task.y = args.y.f32() + query * row + head * width;

@@ -22,7 +22,7 @@ class ThreadScratch {
     float* floats(Use use, std::int64_t count) {
         const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(float);
         if (buffers_[use].size() < bytes)
-            buffers_[use] = HostBuffer(bytes);
+            buffers_[use] = Buffer(bytes);
         return reinterpret_cast<float*>(buffers_[use].data());
     }
 
@@ -35,7 +35,7 @@ class ThreadScratch {
     }
 
   private:
-    HostBuffer buffers_[kUses];
+    Buffer buffers_[kUses];
     std::uint64_t call_ = 0;
     std::int64_t block_ = 0;
 };

@@ -9,6 +9,7 @@
 #include "backend/cpu/isa.hpp"
 #include "backend/cpu/workspace.hpp"
 #include "backend/ref/ref_backend.hpp"
+#include "backend/ref/similarity_top_k.hpp"
 #include "base/concat.hpp"
 
 namespace clip {
@@ -25,13 +26,22 @@ class CpuBackend : public Backend {
     std::string_view name() const override { return "cpu"; }
     ThreadPool& pool() override { return context_.pool; }
     std::string implementation(std::string_view op) const override {
-        constexpr std::array<std::string_view, 7> kPlain = {"embedding_backward",
-                                                            "gather_rows_backward",
-                                                            "avg_pool_backward",
-                                                            "mean_token_backward",
-                                                            "l2_normalize_backward",
-                                                            "siglip_rows",
-                                                            "adamw"};
+        constexpr std::array<std::string_view, 16> kPlain = {"scatter_add_rows",
+                                                             "channels_last",
+                                                             "convert",
+                                                             "preprocess",
+                                                             "add",
+                                                             "blend",
+                                                             "transpose",
+                                                             "row_dots",
+                                                             "sum_of_squares",
+                                                             "embedding_backward",
+                                                             "gather_rows_backward",
+                                                             "avg_pool_backward",
+                                                             "mean_token_backward",
+                                                             "l2_normalize_backward",
+                                                             "siglip_rows",
+                                                             "adamw"};
         if (op == "screen" && int8_.table != nullptr)
             return std::string(int8_.name);
         return std::find(kPlain.begin(), kPlain.end(), op) == kPlain.end()
@@ -71,6 +81,13 @@ class CpuBackend : public Backend {
     void top_k(const TopKArgs& args) override { cpu::top_k(context_, args); }
     void exact_dots(const ExactDotsArgs& args) override { cpu::exact_dots(context_, args); }
     void screen(const ScreenArgs& args) override { cpu::screen(context_, int8_.table, args); }
+    void scatter_add_rows(const ScatterAddRowsArgs& args) override { ref_.scatter_add_rows(args); }
+    void channels_last(const ChannelsLastArgs& args) override { ref_.channels_last(args); }
+    void convert(const ConvertArgs& args) override { ref_.convert(args); }
+    void preprocess(const PreprocessArgs& args) override { ref_.preprocess(args); }
+    void similarity_top_k(const SimilarityTopKArgs& args) override {
+        ref::similarity_top_k(*this, args);
+    }
 
     void activation(const ActivationArgs& args) override { cpu::activation(context_, args); }
     void activation_backward(const ActivationBackwardArgs& args) override {
@@ -118,6 +135,13 @@ class CpuBackend : public Backend {
     }
     void siglip_rows(const SiglipRowsArgs& args) override { ref_.siglip_rows(args); }
     void adamw(const AdamWArgs& args) override { ref_.adamw(args); }
+    void add(const AddArgs& args) override { ref_.add(args); }
+    void blend(const BlendArgs& args) override { ref_.blend(args); }
+    void transpose(const TransposeArgs& args) override { ref_.transpose(args); }
+    void row_dots(const RowDotsArgs& args) override { ref_.row_dots(args); }
+    double sum_of_squares(const SumOfSquaresArgs& args) override {
+        return ref_.sum_of_squares(args);
+    }
 
   private:
     Isa isa_;

@@ -41,7 +41,7 @@ void PackedPanels::resize(std::int64_t columns, std::int64_t depth, std::int64_t
     panel_bytes_ = depth * panel_ * element_size(storage);
     const auto bytes = static_cast<std::size_t>(panels_ * panel_bytes_);
     if (data_.size() < bytes)
-        data_ = HostBuffer(bytes);
+        data_ = Buffer(bytes);
 }
 
 void PackedPanels::pack(Context& context, std::int64_t columns, std::int64_t depth, Storage storage,

@@ -53,7 +53,7 @@ class PackedPanels {
 
     std::int64_t columns_ = 0, depth_ = 0, panels_ = 0, panel_ = 0, panel_bytes_ = 0;
     Storage storage_ = Storage::f32;
-    HostBuffer data_;
+    Buffer data_;
     Tensor scale_, bias_;
 };
 

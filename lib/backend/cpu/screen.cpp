@@ -29,7 +29,7 @@ std::int64_t round_up(std::int64_t x, std::int64_t unit) {
 struct Int8Screen final : PreparedScreen {
     using PreparedScreen::PreparedScreen;
     std::int64_t depth = 0;
-    HostBuffer packed;                         // panels of (depth / 4, kInt8Panel, 4)
+    Buffer packed;                             // panels of (depth / 4, kInt8Panel, 4)
     std::vector<float> per_step, slope, error; // (queries, padded to whole panels)
     const std::uint8_t* panel(std::int64_t index) const {
         return reinterpret_cast<const std::uint8_t*>(packed.data()) + index * depth * kInt8Panel;
@@ -50,7 +50,7 @@ std::unique_ptr<PreparedScreen> prepare_int8(Context& context, const ConstView& 
     out->per_step.resize(padded);
     out->slope.resize(padded);
     out->error.resize(padded);
-    out->packed = HostBuffer(static_cast<std::size_t>(panels * kInt8Panel * out->depth));
+    out->packed = Buffer(static_cast<std::size_t>(panels * kInt8Panel * out->depth));
     auto* packed = reinterpret_cast<std::uint8_t*>(out->packed.data());
     std::fill_n(packed, panels * kInt8Panel * out->depth, std::uint8_t{128});
     context.pool.parallel_for(

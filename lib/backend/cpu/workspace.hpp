@@ -14,12 +14,12 @@ struct Workspace {
     float* floats(Use use, std::int64_t count) {
         const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(float);
         if (buffers[use].size() < bytes)
-            buffers[use] = HostBuffer(bytes);
+            buffers[use] = Buffer(bytes);
         return reinterpret_cast<float*>(buffers[use].data());
     }
 
     PackedPanels panels, transposed;
-    HostBuffer buffers[kUses];
+    Buffer buffers[kUses];
 };
 
 } // namespace clip::cpu

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <cuda_runtime.h>
+#include <type_traits>
 
 #include "backend/cuda/device_types.hpp"
 
@@ -16,11 +17,14 @@ template <typename T>
 struct Global {
     T* at = nullptr;
 
-    __host__ __device__ Global() = default;
+    Global() = default;
     __host__ __device__ constexpr Global(T* address) : at(address) {}
+    /// What may be written may be read.
+    template <typename U>
+    requires std::is_same_v<const U, T> __host__ __device__ constexpr Global(Global<U> other)
+        : at(other.at) {}
     CLIP_DEVICE T& operator[](std::int64_t i) const { return at[i]; }
     CLIP_DEVICE Global operator+(std::int64_t i) const { return {at + i}; }
-    CLIP_DEVICE operator Global<const T>() const { return {at}; }
     CLIP_DEVICE bool operator==(decltype(nullptr)) const { return at == nullptr; }
 };
 
@@ -28,7 +32,7 @@ template <typename T>
 struct Shared {
     T* at = nullptr;
 
-    Shared() = default;
+    CLIP_DEVICE Shared() {}
     CLIP_DEVICE explicit Shared(T* address) : at(address) {}
     CLIP_DEVICE T& operator[](std::int64_t i) const { return at[i]; }
     CLIP_DEVICE Shared operator+(std::int64_t i) const { return Shared(at + i); }
@@ -46,12 +50,8 @@ CLIP_DEVICE Shared<T> shared_memory(int byte_offset) {
 }
 
 template <int N, typename T>
-CLIP_DEVICE Vec<T, N> load(Global<T> p) {
-    return *reinterpret_cast<const Vec<T, N>*>(p.at);
-}
-template <int N, typename T>
-CLIP_DEVICE Vec<T, N> load(Global<const T> p) {
-    return *reinterpret_cast<const Vec<T, N>*>(p.at);
+CLIP_DEVICE Vec<std::remove_const_t<T>, N> load(Global<T> p) {
+    return *reinterpret_cast<const Vec<std::remove_const_t<T>, N>*>(p.at);
 }
 template <int N, typename T>
 CLIP_DEVICE Vec<T, N> load(Shared<T> p) {
@@ -155,7 +155,7 @@ CLIP_DEVICE T atomic_max(Shared<T> p, T value) {
 }
 
 template <typename T>
-CLIP_DEVICE void copy_async(Shared<T> to, Global<const T> from, int bytes) {
+CLIP_DEVICE void copy_async(Shared<T> to, std::type_identity_t<Global<const T>> from, int bytes) {
     // .cg goes past L1: what is copied here is used from shared memory only.
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to.address()), "l"(from.at),
                  "r"(bytes)

@@ -79,11 +79,11 @@ void OneDnnBackend::attention(const AttentionArgs& args) {
             const std::int64_t k_first = args.k_offsets[static_cast<std::size_t>(n)];
             const std::int64_t kv = k_first * args.kv_stride + head * width;
             float* scores = work.floats(0, queries * keys);
-            work.run(
-                *use.scores,
-                {{DNNL_ARG_SRC, {use.scores->src, args.q + q_first * args.q_stride + head * width}},
-                 {DNNL_ARG_WEIGHTS, {use.scores->weights, args.k + kv}},
-                 {DNNL_ARG_DST, {use.scores->dst, scores}}});
+            work.run(*use.scores,
+                     {{DNNL_ARG_SRC,
+                       {use.scores->src, args.q_f32() + q_first * args.q_stride + head * width}},
+                      {DNNL_ARG_WEIGHTS, {use.scores->weights, args.k_f32() + kv}},
+                      {DNNL_ARG_DST, {use.scores->dst, scores}}});
             for (std::int64_t j = 0; j < queries; ++j) {
                 const std::int64_t visible = args.causal ? j + keys - queries + 1 : keys;
                 std::fill(scores + j * keys + visible, scores + (j + 1) * keys,
@@ -95,7 +95,7 @@ void OneDnnBackend::attention(const AttentionArgs& args) {
             run_softmax(work, *use.softmax, scores, scores, queries, keys);
             work.run(*use.values,
                      {{DNNL_ARG_SRC, {use.values->src, scores}},
-                      {DNNL_ARG_WEIGHTS, {use.values->weights, args.v + kv}},
+                      {DNNL_ARG_WEIGHTS, {use.values->weights, args.v_f32() + kv}},
                       {DNNL_ARG_DST,
                        {use.values->dst, args.y.f32() + (q_first * heads + head) * width}}});
         });

@@ -5,6 +5,7 @@
 #include "backend/backend.hpp"
 #include "backend/onednn/context.hpp"
 #include "backend/ref/ref_backend.hpp"
+#include "backend/ref/similarity_top_k.hpp"
 
 namespace clip::onednn {
 
@@ -62,6 +63,13 @@ class OneDnnBackend final : public Backend {
     void top_k(const TopKArgs& args) override { ref_.top_k(args); }
     void exact_dots(const ExactDotsArgs& args) override { ref_.exact_dots(args); }
     void screen(const ScreenArgs& args) override { ref_.screen(args); }
+    void scatter_add_rows(const ScatterAddRowsArgs& args) override { ref_.scatter_add_rows(args); }
+    void channels_last(const ChannelsLastArgs& args) override { ref_.channels_last(args); }
+    void convert(const ConvertArgs& args) override { ref_.convert(args); }
+    void preprocess(const PreprocessArgs& args) override { ref_.preprocess(args); }
+    void similarity_top_k(const SimilarityTopKArgs& args) override {
+        ref::similarity_top_k(*this, args);
+    }
     // Training is what backend/cpu is for; here it only has to be right.
     void activation(const ActivationArgs& args) override { ref_.activation(args); }
     void activation_backward(const ActivationBackwardArgs& args) override {
@@ -103,6 +111,13 @@ class OneDnnBackend final : public Backend {
     }
     void siglip_rows(const SiglipRowsArgs& args) override { ref_.siglip_rows(args); }
     void adamw(const AdamWArgs& args) override { ref_.adamw(args); }
+    void add(const AddArgs& args) override { ref_.add(args); }
+    void blend(const BlendArgs& args) override { ref_.blend(args); }
+    void transpose(const TransposeArgs& args) override { ref_.transpose(args); }
+    void row_dots(const RowDotsArgs& args) override { ref_.row_dots(args); }
+    double sum_of_squares(const SumOfSquaresArgs& args) override {
+        return ref_.sum_of_squares(args);
+    }
 
   private:
     std::shared_ptr<const Kernel> block_kernel(std::string_view op, const Linear& weights,

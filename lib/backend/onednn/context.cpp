@@ -45,14 +45,14 @@ Desc dense(const Dims& extents) {
 float* Workspace::floats(std::size_t slot, std::int64_t count) {
     const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(float);
     if (slots_[slot].size() < bytes)
-        slots_[slot] = HostBuffer(bytes);
+        slots_[slot] = Buffer(bytes);
     return reinterpret_cast<float*>(slots_[slot].data());
 }
 
 void Workspace::run(const Kernel& kernel, Arguments arguments) {
     const std::size_t bytes = kernel.scratchpad.get_size();
     if (scratchpad_.size() < bytes)
-        scratchpad_ = HostBuffer(bytes);
+        scratchpad_ = Buffer(bytes);
     arguments_.clear();
     for (const auto& [argument, place] :
          arguments) // inputs are not written, but the type has no const

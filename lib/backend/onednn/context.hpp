@@ -68,8 +68,8 @@ class Workspace {
   private:
     dnnl::stream stream_;
     dnnl::engine engine_;
-    HostBuffer slots_[4];
-    HostBuffer scratchpad_;
+    Buffer slots_[4];
+    Buffer scratchpad_;
     std::unordered_map<int, dnnl::memory> arguments_;
 };
 

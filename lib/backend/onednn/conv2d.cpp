@@ -15,7 +15,7 @@ constexpr auto kFloat = dnnl::memory::data_type::f32;
 using Tag = dnnl::memory::format_tag;
 
 // oneDNN names the axes (N, C, H, W) whatever the layout.
-Desc channels_last(std::int64_t height, std::int64_t width, std::int64_t channels) {
+Desc nhwc(std::int64_t height, std::int64_t width, std::int64_t channels) {
     return {{1, channels, height, width}, kFloat, Tag::nhwc};
 }
 
@@ -86,11 +86,11 @@ void OneDnnBackend::conv2d(const Conv2dArgs& args) {
                 append_eltwise(ops, dnnl::algorithm::eltwise_relu, 0, 0);
             const std::int64_t stride = weights.stride(), padding = weights.padding();
             return make_kernel<dnnl::convolution_forward>(convolution_desc(
-                context_.engine(), channels_last(x[1], x[2], x[3]),
+                context_.engine(), nhwc(x[1], x[2], x[3]),
                 {{kernel_shape[0], kernel_shape[1], kernel_shape[2], kernel_shape[3]},
                  kFloat,
                  Tag::any},
-                &bias, channels_last(y[1], y[2], y[3]), {stride, stride}, {padding, padding},
+                &bias, nhwc(y[1], y[2], y[3]), {stride, stride}, {padding, padding},
                 attributes(ops)));
         });
         const void* packed = packed_weights(weights, kernel->weights, context_.engine());
@@ -117,9 +117,8 @@ void OneDnnBackend::avg_pool(const AvgPoolArgs& args) {
             // Lines and columns that fill no window are cut off, by strides over the real extents.
             const Desc cut({1, x[3], y[1] * window, y[2] * window}, kFloat,
                            Dims{x[1] * x[2] * x[3], 1, x[2] * x[3], x[3]});
-            return make_kernel<dnnl::pooling_forward>(
-                avg_pool_desc(context_.engine(), cut, channels_last(y[1], y[2], y[3]),
-                              {window, window}, attributes()));
+            return make_kernel<dnnl::pooling_forward>(avg_pool_desc(
+                context_.engine(), cut, nhwc(y[1], y[2], y[3]), {window, window}, attributes()));
         });
         context_.for_each(x[0], [&](Workspace& work, std::int64_t n) {
             work.run(*kernel,

@@ -27,4 +27,13 @@ void gather_rows_backward(T* grad_x, const T* grad_y, const std::int64_t* rows, 
             grad_x[rows[i] * width + d] += grad_y[i * width + d];
 }
 
+/// y[rows[i]] += x[i] in the order of i: x (count, width), y (R, width).
+template <typename T>
+void scatter_add_rows(T* y, const T* x, const std::int64_t* rows, std::int64_t count,
+                      std::int64_t width) {
+    for (std::int64_t i = 0; i < count; ++i)
+        for (std::int64_t d = 0; d < width; ++d)
+            y[rows[i] * width + d] += x[i * width + d];
+}
+
 } // namespace clip::ref

@@ -129,19 +129,11 @@ void RefBackend::layer_norm(const LayerNormArgs& args) {
 }
 
 void RefBackend::attention(const AttentionArgs& args) {
-    const ref::AttentionSetup<float> setup{args.q,
-                                           args.k,
-                                           args.v,
-                                           args.q_stride,
-                                           args.kv_stride,
-                                           args.q_offsets,
-                                           args.k_offsets,
-                                           args.heads,
-                                           args.head_width,
-                                           args.scale,
-                                           args.causal,
-                                           args.y.f32(),
-                                           at(args.log_sum_exp, 0)};
+    const ref::AttentionSetup<float> setup{
+        args.q_f32(),           args.k_f32(),   args.v_f32(),   args.q_stride,
+        args.kv_stride,         args.q_offsets, args.k_offsets, args.heads,
+        args.head_width,        args.scale,     args.causal,    args.y.f32(),
+        at(args.log_sum_exp, 0)};
     const auto sequences = static_cast<std::int64_t>(args.q_offsets.size()) - 1;
     for_each(sequences * setup.heads, [&](std::int64_t item) {
         ref::attention_head(setup, item / setup.heads, item % setup.heads);

@@ -40,6 +40,18 @@ class RefBackend final : public Backend {
     void exact_dots(const ExactDotsArgs& args) override;
     void screen(const ScreenArgs& args) override;
 
+    // ref_movement.cpp
+    void scatter_add_rows(const ScatterAddRowsArgs& args) override;
+    void channels_last(const ChannelsLastArgs& args) override;
+    void convert(const ConvertArgs& args) override;
+    void preprocess(const PreprocessArgs& args) override;
+    void similarity_top_k(const SimilarityTopKArgs& args) override;
+    void add(const AddArgs& args) override;
+    void blend(const BlendArgs& args) override;
+    void transpose(const TransposeArgs& args) override;
+    void row_dots(const RowDotsArgs& args) override;
+    double sum_of_squares(const SumOfSquaresArgs& args) override;
+
     // ref_training.cpp
     void activation(const ActivationArgs& args) override;
     void activation_backward(const ActivationBackwardArgs& args) override;

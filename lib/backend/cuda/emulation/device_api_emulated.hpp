@@ -46,6 +46,9 @@ struct Global {
 
     Global() = default;
     constexpr Global(T* address) : at(address) {}
+    template <typename U>
+    requires std::is_same_v<const U, T>
+    constexpr Global(Global<U> other) : at(other.at) {}
     auto operator[](std::int64_t i) const {
         if constexpr (std::is_const_v<T>) {
             emulation::check_global(at + i, sizeof(T), emulation::Access::read);
