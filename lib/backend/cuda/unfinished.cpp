@@ -64,24 +64,12 @@ void CudaBackend::scatter_add_rows(const ScatterAddRowsArgs&) {
     unfinished("scatter_add_rows");
 }
 
-void CudaBackend::channels_last(const ChannelsLastArgs&) {
-    unfinished("channels_last");
-}
-
 void CudaBackend::convert(const ConvertArgs&) {
     unfinished("convert");
 }
 
 void CudaBackend::preprocess(const PreprocessArgs&) {
     unfinished("preprocess");
-}
-
-void CudaBackend::avg_pool(const AvgPoolArgs&) {
-    unfinished("avg_pool");
-}
-
-void CudaBackend::mean_token(const MeanTokenArgs&) {
-    unfinished("mean_token");
 }
 
 void CudaBackend::l2_normalize(const L2NormalizeArgs&) {
@@ -144,24 +132,8 @@ void CudaBackend::gather_rows_backward(const GatherRowsBackwardArgs&) {
     unfinished("gather_rows_backward");
 }
 
-void CudaBackend::avg_pool_backward(const AvgPoolBackwardArgs&) {
-    unfinished("avg_pool_backward");
-}
-
-void CudaBackend::mean_token_backward(const MeanTokenBackwardArgs&) {
-    unfinished("mean_token_backward");
-}
-
 void CudaBackend::l2_normalize_backward(const L2NormalizeBackwardArgs&) {
     unfinished("l2_normalize_backward");
-}
-
-void CudaBackend::batch_norm(const BatchNormArgs&) {
-    unfinished("batch_norm");
-}
-
-void CudaBackend::batch_norm_backward(const BatchNormBackwardArgs&) {
-    unfinished("batch_norm_backward");
 }
 
 void CudaBackend::conv2d_backward(const Conv2dBackwardArgs&) {
