@@ -163,7 +163,7 @@ TEST_CASE("backends: automatic trains with its own kernels, but for what only mo
 
 TEST_CASE("backends: the registry makes what it is asked for and says what it has not") {
     ThreadPool pool(1);
-    CHECK(make_backend({}, pool, CpuImplementation::ref)->name() == "ref");
+    CHECK(make_backend({}, pool, {.cpu = CpuImplementation::ref})->name() == "ref");
     CHECK(make_backend({}, pool)->device() == Device{});
     check_error(
         ErrorCode::unsupported,
@@ -173,7 +173,7 @@ TEST_CASE("backends: the registry makes what it is asked for and says what it ha
         "cuda");
     if (!has_onednn())
         check_error(
-            ErrorCode::unsupported, [&] { make_backend({}, pool, CpuImplementation::onednn); },
+            ErrorCode::unsupported, [&] { make_backend({}, pool, {.cpu = CpuImplementation::onednn}); },
             "onednn");
     CHECK(describe_backends().back() == "cuda: not in this build");
 }
@@ -196,7 +196,7 @@ TEST_CASE("backends: onednn refuses weights that another backend prepared") {
     }
     ThreadPool pool(1);
     const auto weight = values(6, 1);
-    const auto maker = make_backend({}, pool, CpuImplementation::ref);
+    const auto maker = make_backend({}, pool, {.cpu = CpuImplementation::ref});
     const auto prepared =
         ops::prepare_linear(*maker, {{weight.data(), {2, 3}, DType::f32, {}}, {}, DType::f32});
     std::vector<float> y(2);

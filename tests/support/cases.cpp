@@ -139,7 +139,7 @@ std::vector<std::string> backend_names() {
 Backend& backend(const std::string& name, std::size_t threads) {
     struct Made {
         explicit Made(const std::string& which, std::size_t count)
-            : pool(count), backend(make_backend({}, pool, implementation_called(which))) {}
+            : pool(count), backend(make_backend({}, pool, {.cpu = implementation_called(which)})) {}
         ThreadPool pool;
         std::unique_ptr<Backend> backend;
     };

@@ -41,8 +41,10 @@
 //                                     gives them. Sums of either may be rounded toward zero
 //
 // Numbers: to_float(x), from_float<T>(f) (nearest even), pack<T>(low, high), unpack<T>(bits, low,
-// high), round_to_tf32(f) -> bits, bits_of(f), float_of(bits); exp2_fast, exp_fast, log_fast (a few
-// ulp), rsqrt, tanh, erf, exp, log, sqrt as libm has them (within 2 ulp), fma, min, max.
+// high), round_to_tf32(f) -> bits, bits_of(f), float_of(bits); exp2_fast, exp_fast, log_fast,
+// reciprocal_fast (a few ulp; may take numbers below 2^-126 for 0), rsqrt, tanh, erf, exp, log,
+// sqrt as libm has them (within 2 ulp), fma, min, max. add_rounded(a, b), multiply_rounded(a, b)
+// are never joined to one fma: for results that are to have the bits of the host's.
 //
 // Hopper (sm_90a): see device_api_hopper.hpp.
 #pragma once

@@ -303,6 +303,11 @@ CLIP_DEVICE float exp_fast(float x) {
 CLIP_DEVICE float log_fast(float x) {
     return __logf(x);
 }
+CLIP_DEVICE float reciprocal_fast(float x) {
+    float y = 0;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
 CLIP_DEVICE float rsqrt(float x) {
     return 1.0F / sqrtf(x);
 }
@@ -323,6 +328,12 @@ CLIP_DEVICE float log(float x) {
 }
 CLIP_DEVICE float fma(float a, float b, float c) {
     return fmaf(a, b, c);
+}
+CLIP_DEVICE float multiply_rounded(float a, float b) {
+    return __fmul_rn(a, b);
+}
+CLIP_DEVICE float add_rounded(float a, float b) {
+    return __fadd_rn(a, b);
 }
 template <typename T>
 CLIP_DEVICE T min(T a, T b) {

@@ -339,6 +339,9 @@ inline float exp_fast(float x) {
 inline float log_fast(float x) {
     return std::log(x);
 }
+inline float reciprocal_fast(float x) {
+    return 1.0F / x;
+}
 inline float rsqrt(float x) {
     return 1.0F / std::sqrt(x);
 }
@@ -359,6 +362,12 @@ inline float log(float x) {
 }
 inline float fma(float a, float b, float c) {
     return std::fma(a, b, c);
+}
+inline float multiply_rounded(float a, float b) {
+    return a * b;
+}
+inline float add_rounded(float a, float b) {
+    return a + b;
 }
 template <typename T>
 inline T min(T a, T b) {
