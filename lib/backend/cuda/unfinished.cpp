@@ -48,18 +48,6 @@ void CudaBackend::patch_embedding(const PatchEmbeddingArgs&) {
     unfinished("patch_embedding");
 }
 
-void CudaBackend::channels_last(const ChannelsLastArgs&) {
-    unfinished("channels_last");
-}
-
-void CudaBackend::avg_pool(const AvgPoolArgs&) {
-    unfinished("avg_pool");
-}
-
-void CudaBackend::mean_token(const MeanTokenArgs&) {
-    unfinished("mean_token");
-}
-
 void CudaBackend::similarity(const SimilarityArgs&) {
     unfinished("similarity");
 }
@@ -94,22 +82,6 @@ void CudaBackend::attention_backward(const AttentionBackwardArgs&) {
 
 void CudaBackend::patch_embedding_backward(const PatchEmbeddingBackwardArgs&) {
     unfinished("patch_embedding_backward");
-}
-
-void CudaBackend::avg_pool_backward(const AvgPoolBackwardArgs&) {
-    unfinished("avg_pool_backward");
-}
-
-void CudaBackend::mean_token_backward(const MeanTokenBackwardArgs&) {
-    unfinished("mean_token_backward");
-}
-
-void CudaBackend::batch_norm(const BatchNormArgs&) {
-    unfinished("batch_norm");
-}
-
-void CudaBackend::batch_norm_backward(const BatchNormBackwardArgs&) {
-    unfinished("batch_norm_backward");
 }
 
 void CudaBackend::conv2d_backward(const Conv2dBackwardArgs&) {
