@@ -44,6 +44,14 @@ std::vector<std::string> tokenizer_places(const Checkpoint& checkpoint,
 Machine::Machine(const ModelSettings& settings)
     : pool_(settings.threads), backend_(make_backend(parse_device(settings.device), pool_)) {}
 
+Backend& Machine::host_backend() {
+    if (backend_->device().is_cpu())
+        return *backend_;
+    if (!host_backend_)
+        host_backend_ = make_backend(Device{}, pool_);
+    return *host_backend_;
+}
+
 ModelSession::ModelSession(const ModelSettings& settings, const Environment& environment,
                            Machine& machine, Reporter& reporter)
     : environment_(environment), machine_(machine), reporter_(reporter) {

@@ -45,10 +45,13 @@ class Machine {
 
     ThreadPool& pool() { return pool_; }
     Backend& backend() { return *backend_; }
+    /// For what is small, or whose tensors are the host's: backend() itself where it is the CPU's.
+    Backend& host_backend();
 
   private:
     ThreadPool pool_;
     std::unique_ptr<Backend> backend_;
+    std::unique_ptr<Backend> host_backend_; ///< null until it is asked for
 };
 
 /// An open checkpoint. Weights are prepared and the tokenizer is read when they are first used.
@@ -62,6 +65,7 @@ class ModelSession {
     ClipModel& model() { return *model_; }
     ThreadPool& pool() { return machine_.pool(); }
     Backend& backend() { return machine_.backend(); }
+    Backend& host_backend() { return machine_.host_backend(); }
     /// Looked for beside the checkpoint, then in $CLIP_VOCAB, then in the data folder.
     /// Errors: not_found, and those of reading its files; invalid_argument (more tokens than the
     /// model's vocabulary has).
