@@ -60,6 +60,22 @@ void CudaBackend::gather_rows(const GatherRowsArgs&) {
     unfinished("gather_rows");
 }
 
+void CudaBackend::scatter_add_rows(const ScatterAddRowsArgs&) {
+    unfinished("scatter_add_rows");
+}
+
+void CudaBackend::channels_last(const ChannelsLastArgs&) {
+    unfinished("channels_last");
+}
+
+void CudaBackend::convert(const ConvertArgs&) {
+    unfinished("convert");
+}
+
+void CudaBackend::preprocess(const PreprocessArgs&) {
+    unfinished("preprocess");
+}
+
 void CudaBackend::avg_pool(const AvgPoolArgs&) {
     unfinished("avg_pool");
 }
@@ -82,6 +98,10 @@ void CudaBackend::softmax(const SoftmaxArgs&) {
 
 void CudaBackend::top_k(const TopKArgs&) {
     unfinished("top_k");
+}
+
+void CudaBackend::similarity_top_k(const SimilarityTopKArgs&) {
+    unfinished("similarity_top_k");
 }
 
 void CudaBackend::exact_dots(const ExactDotsArgs&) {
@@ -160,8 +180,28 @@ void CudaBackend::siglip_rows(const SiglipRowsArgs&) {
     unfinished("siglip_rows");
 }
 
+void CudaBackend::add(const AddArgs&) {
+    unfinished("add");
+}
+
+void CudaBackend::blend(const BlendArgs&) {
+    unfinished("blend");
+}
+
+void CudaBackend::transpose(const TransposeArgs&) {
+    unfinished("transpose");
+}
+
+void CudaBackend::row_dots(const RowDotsArgs&) {
+    unfinished("row_dots");
+}
+
 void CudaBackend::adamw(const AdamWArgs&) {
     unfinished("adamw");
+}
+
+double CudaBackend::sum_of_squares(const SumOfSquaresArgs&) {
+    unfinished("sum_of_squares");
 }
 
 } // namespace clip::cuda
