@@ -28,10 +28,6 @@ void CudaBackend::update_conv2d(PreparedConv2d&, const Conv2dWeights&) {
     unfinished("update_conv2d");
 }
 
-std::unique_ptr<PreparedScreen> CudaBackend::prepare_screen(const ConstView&) {
-    unfinished("prepare_screen");
-}
-
 void CudaBackend::linear(const LinearArgs&) {
     unfinished("linear");
 }
@@ -88,28 +84,8 @@ void CudaBackend::l2_normalize(const L2NormalizeArgs&) {
     unfinished("l2_normalize");
 }
 
-void CudaBackend::similarity(const SimilarityArgs&) {
-    unfinished("similarity");
-}
-
 void CudaBackend::softmax(const SoftmaxArgs&) {
     unfinished("softmax");
-}
-
-void CudaBackend::top_k(const TopKArgs&) {
-    unfinished("top_k");
-}
-
-void CudaBackend::similarity_top_k(const SimilarityTopKArgs&) {
-    unfinished("similarity_top_k");
-}
-
-void CudaBackend::exact_dots(const ExactDotsArgs&) {
-    unfinished("exact_dots");
-}
-
-void CudaBackend::screen(const ScreenArgs&) {
-    unfinished("screen");
 }
 
 void CudaBackend::activation(const ActivationArgs&) {
@@ -166,18 +142,6 @@ void CudaBackend::batch_norm_backward(const BatchNormBackwardArgs&) {
 
 void CudaBackend::conv2d_backward(const Conv2dBackwardArgs&) {
     unfinished("conv2d_backward");
-}
-
-void CudaBackend::contrastive_rows(const ContrastiveRowsArgs&) {
-    unfinished("contrastive_rows");
-}
-
-void CudaBackend::contrastive_rows_backward(const ContrastiveRowsBackwardArgs&) {
-    unfinished("contrastive_rows_backward");
-}
-
-void CudaBackend::siglip_rows(const SiglipRowsArgs&) {
-    unfinished("siglip_rows");
 }
 
 void CudaBackend::add(const AddArgs&) {
