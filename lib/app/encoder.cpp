@@ -149,7 +149,7 @@ void Encoder::hand_out(std::span<float> vectors, std::int64_t dim, std::span<Enc
             std::fill_n(vectors.begin() + static_cast<std::ptrdiff_t>(i * width), width, 0.0F);
         }
     if (options_.normalize)
-        normalize_rows(session_.backend(), vectors, dim);
+        normalize_rows(session_.host_backend(), vectors, dim);
     for (std::size_t i = 0; i < out.size(); ++i)
         if (!out[i]->error)
             out[i]->values.assign(vectors.begin() + static_cast<std::ptrdiff_t>(i * width),
