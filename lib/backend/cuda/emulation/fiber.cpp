@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -137,6 +138,11 @@ void Fiber::start(FiberStack& stack, const std::function<void()>& body) {
     stack_ = &stack;
     done_ = false;
     fake_stack_ = nullptr;
+#if defined(__SANITIZE_ADDRESS__)
+    if (stack.in_use) // what a forgotten fiber has left there
+        __asan_unpoison_memory_region(stack.bottom(), FiberStack::size());
+#endif
+    stack.in_use = true;
     // What clip_switch_stack would have left there, with the fiber and its entry in two registers
     // that are kept, and clip_first_switch to return to.
     auto* top = reinterpret_cast<void**>(stack.bottom() + FiberStack::size());
@@ -167,6 +173,7 @@ void enter_fiber(Fiber* self) {
 #endif
     (*self->body_)();
     self->done_ = true;
+    self->stack_->in_use = false;
 #if defined(__SANITIZE_ADDRESS__)
     __sanitizer_start_switch_fiber(nullptr, self->caller_bottom_, self->caller_size_);
 #endif

@@ -20,6 +20,7 @@ class FiberStack {
     FiberStack& operator=(const FiberStack&) = delete;
     std::byte* bottom() const { return bottom_; }
     static std::size_t size();
+    bool in_use = false; ///< by a fiber that has not ended, or never will
 
   private:
     std::byte* mapping_ = nullptr;
