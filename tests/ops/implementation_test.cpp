@@ -168,19 +168,30 @@ TEST_CASE("backends: the registry makes what it is asked for and says what it ha
     check_error(
         ErrorCode::unsupported,
         [&] {
-            make_backend({Device::Kind::cuda, 0}, pool);
+            make_backend({Device::Kind::cuda, 0}, pool,
+                         {.cuda_plugin = "/nowhere/libclip_cuda.so"});
         },
-        "cuda");
+        "cuda without its plugin");
     if (!has_onednn())
         check_error(
-            ErrorCode::unsupported, [&] { make_backend({}, pool, {.cpu = CpuImplementation::onednn}); },
-            "onednn");
-    CHECK(describe_backends().back() == "cuda: not in this build");
+            ErrorCode::unsupported,
+            [&] { make_backend({}, pool, {.cpu = CpuImplementation::onednn}); }, "onednn");
+    CHECK(describe_backends().back().starts_with("cuda"));
+}
+
+TEST_CASE("backends: the device that is tested is the one that was asked for") {
+    if (!on_cuda())
+        return;
+    Backend& used = backend("cuda", 1);
+    CHECK(used.name() == "cuda");
+    CHECK(used.device() == Device{Device::Kind::cuda, 0});
+    CHECK(used.memory().device() == used.device());
+    CHECK(used.implementation("linear").starts_with("cuda (sm_"));
 }
 
 TEST_CASE("backends: devices are read from text") {
     CHECK(parse_device("cpu") == Device{});
-    CHECK(parse_device("auto") == Device{});
+    CHECK(parse_device("auto").index == 0);
     CHECK(parse_device("cuda") == Device{Device::Kind::cuda, 0});
     CHECK(parse_device("cuda:3") == Device{Device::Kind::cuda, 3});
     for (const char* wrong :
