@@ -72,10 +72,6 @@ void CudaBackend::linear_backward(const LinearBackwardArgs&) {
     unfinished("linear_backward");
 }
 
-void CudaBackend::layer_norm_backward(const LayerNormBackwardArgs&) {
-    unfinished("layer_norm_backward");
-}
-
 void CudaBackend::attention_backward(const AttentionBackwardArgs&) {
     unfinished("attention_backward");
 }
