@@ -15,59 +15,27 @@ namespace {
 std::unique_ptr<PreparedLinear> CudaBackend::prepare_linear(const LinearWeights&) {
     unfinished("prepare_linear");
 }
-
 std::unique_ptr<PreparedConv2d> CudaBackend::prepare_conv2d(const Conv2dWeights&) {
     unfinished("prepare_conv2d");
 }
-
 void CudaBackend::update_linear(PreparedLinear&, const LinearWeights&) {
     unfinished("update_linear");
 }
-
 void CudaBackend::update_conv2d(PreparedConv2d&, const Conv2dWeights&) {
     unfinished("update_conv2d");
 }
-
-std::unique_ptr<PreparedScreen> CudaBackend::prepare_screen(const ConstView&) {
-    unfinished("prepare_screen");
-}
-
 void CudaBackend::linear(const LinearArgs&) {
     unfinished("linear");
 }
-
 void CudaBackend::conv2d(const Conv2dArgs&) {
     unfinished("conv2d");
 }
-
 void CudaBackend::attention(const AttentionArgs&) {
     unfinished("attention");
 }
-
 void CudaBackend::patch_embedding(const PatchEmbeddingArgs&) {
     unfinished("patch_embedding");
 }
-
-void CudaBackend::similarity(const SimilarityArgs&) {
-    unfinished("similarity");
-}
-
-void CudaBackend::top_k(const TopKArgs&) {
-    unfinished("top_k");
-}
-
-void CudaBackend::similarity_top_k(const SimilarityTopKArgs&) {
-    unfinished("similarity_top_k");
-}
-
-void CudaBackend::exact_dots(const ExactDotsArgs&) {
-    unfinished("exact_dots");
-}
-
-void CudaBackend::screen(const ScreenArgs&) {
-    unfinished("screen");
-}
-
 void CudaBackend::linear_backward(const LinearBackwardArgs&) {
     unfinished("linear_backward");
 }
@@ -75,41 +43,10 @@ void CudaBackend::linear_backward(const LinearBackwardArgs&) {
 void CudaBackend::attention_backward(const AttentionBackwardArgs&) {
     unfinished("attention_backward");
 }
-
 void CudaBackend::patch_embedding_backward(const PatchEmbeddingBackwardArgs&) {
     unfinished("patch_embedding_backward");
 }
-
 void CudaBackend::conv2d_backward(const Conv2dBackwardArgs&) {
     unfinished("conv2d_backward");
 }
-
-void CudaBackend::contrastive_rows(const ContrastiveRowsArgs&) {
-    unfinished("contrastive_rows");
-}
-
-void CudaBackend::contrastive_rows_backward(const ContrastiveRowsBackwardArgs&) {
-    unfinished("contrastive_rows_backward");
-}
-
-void CudaBackend::siglip_rows(const SiglipRowsArgs&) {
-    unfinished("siglip_rows");
-}
-
-void CudaBackend::add(const AddArgs&) {
-    unfinished("add");
-}
-
-void CudaBackend::blend(const BlendArgs&) {
-    unfinished("blend");
-}
-
-void CudaBackend::transpose(const TransposeArgs&) {
-    unfinished("transpose");
-}
-
-void CudaBackend::row_dots(const RowDotsArgs&) {
-    unfinished("row_dots");
-}
-
 } // namespace clip::cuda
