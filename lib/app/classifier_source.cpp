@@ -28,7 +28,7 @@ Classifier make_classifier(const ClassifierSettings& settings, LazyModel& model,
     ModelSession& session = model.session();
     std::size_t cut = 0;
     Classifier classifier = build_classifier(session.model(), session.tokenizer(),
-                                             session.backend(), classes, templates, &cut);
+                                             session.host_backend(), classes, templates, &cut);
     if (cut > 0)
         reporter.warning("", concat("prompts cut to ", session.model().config().text.context_length,
                                     " tokens: ", cut));

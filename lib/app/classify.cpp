@@ -40,7 +40,7 @@ class ClassifyRun {
         : scores_(parse_scores(options.scores)), tsv_(format == AnswerFormat::tsv),
           threshold_(options.threshold),
           top_(std::min(std::max<std::size_t>(options.top, 1), classifier.labels.size())),
-          backend_(model.machine().backend()), classifier_(classifier),
+          backend_(model.machine().host_backend()), classifier_(classifier),
           scorer_(classifier, scores_ == Scores::cosine ? 1.0 : classifier.logit_scale, model,
                   failures, reporter),
           scoreboard_(classifier.labels) {

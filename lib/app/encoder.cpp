@@ -21,6 +21,8 @@ namespace {
 constexpr std::size_t kPixelsAtOnce = std::size_t{32} * 224 * 224;
 constexpr std::size_t kMostPicturesAtOnce = 32;
 constexpr std::size_t kTextsAtOnce = 256;
+// A device takes more of both, though records should still come soon.
+constexpr std::int64_t kMostFactor = 16;
 
 /// True for `yes`, false for `no`. Errors: invalid_argument.
 bool choose(const std::string& option, const std::string& got, const char* yes, const char* no) {
@@ -53,10 +55,12 @@ Encoder::Encoder(ModelSession& session, Reporter& reporter, EncoderOptions optio
       decode_{.max_pixels = options_.pictures.max_pixels} {}
 
 std::size_t Encoder::batch_size(bool text) const {
+    const auto factor = static_cast<std::size_t>(
+        std::min<std::int64_t>(session_.backend().batch_factor(), kMostFactor));
     if (text)
-        return kTextsAtOnce;
+        return kTextsAtOnce * factor;
     const auto side = static_cast<std::size_t>(preprocess_.size);
-    return std::clamp(kPixelsAtOnce / (side * side), std::size_t{1}, kMostPicturesAtOnce);
+    return std::clamp(kPixelsAtOnce / (side * side), std::size_t{1}, kMostPicturesAtOnce) * factor;
 }
 
 void Encoder::encode(std::span<const Input* const> inputs, std::vector<Encoded>& out) {
@@ -73,7 +77,39 @@ void Encoder::encode(std::span<const Input* const> inputs, std::vector<Encoded>&
         encode_texts(texts, text_slots);
 }
 
+void Encoder::encode_on_device(std::span<const Input* const> inputs,
+                               std::span<Encoded* const> out) {
+    if (!batch_)
+        batch_.emplace(session_.backend(), preprocess_);
+    batch_->begin(inputs.size(),
+                  [&](std::size_t i) { return read_image(inputs[i]->item, decode_).value(); });
+    const auto dim = static_cast<std::size_t>(this->dim(false));
+    vectors_.resize(inputs.size() * dim);
+    session_.model().encode_pictures(
+        std::ssize(inputs),
+        [&](std::int64_t i, MutView to) { batch_->make(static_cast<std::size_t>(i), to); },
+        vectors_, options_.layer);
+    // Close the gaps that broken pictures left.
+    std::vector<Encoded*> decoded;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+        if (batch_->errors()[i]) {
+            out[i]->error = batch_->errors()[i];
+            continue;
+        }
+        if (decoded.size() != i)
+            std::copy_n(vectors_.data() + i * dim, dim, vectors_.data() + decoded.size() * dim);
+        decoded.push_back(out[i]);
+    }
+    vectors_.resize(decoded.size() * dim);
+    if (!decoded.empty())
+        hand_out(vectors_, static_cast<std::int64_t>(dim), decoded);
+}
+
 void Encoder::encode_pictures(std::span<const Input* const> inputs, std::span<Encoded* const> out) {
+    if (!session_.backend().device().is_cpu()) {
+        encode_on_device(inputs, out);
+        return;
+    }
     const auto side = static_cast<std::size_t>(preprocess_.size);
     const std::size_t stride = 3 * side * side;
     pixels_.resize(inputs.size() * stride);
@@ -149,7 +185,7 @@ void Encoder::hand_out(std::span<float> vectors, std::int64_t dim, std::span<Enc
             std::fill_n(vectors.begin() + static_cast<std::ptrdiff_t>(i * width), width, 0.0F);
         }
     if (options_.normalize)
-        normalize_rows(session_.backend(), vectors, dim);
+        normalize_rows(session_.host_backend(), vectors, dim);
     for (std::size_t i = 0; i < out.size(); ++i)
         if (!out[i]->error)
             out[i]->values.assign(vectors.begin() + static_cast<std::ptrdiff_t>(i * width),

@@ -11,6 +11,7 @@
 
 #include "app/input_source.hpp"
 #include "app/model_session.hpp"
+#include "app/picture_batch.hpp"
 #include "base/error.hpp"
 #include "data/image_decode.hpp"
 #include "data/preprocess.hpp"
@@ -60,6 +61,7 @@ class Encoder {
     std::size_t batch_size(bool text) const;
 
   private:
+    void encode_on_device(std::span<const Input* const> inputs, std::span<Encoded* const> out);
     void encode_pictures(std::span<const Input* const> inputs, std::span<Encoded* const> out);
     void encode_texts(std::span<const Input* const> inputs, std::span<Encoded* const> out);
     void hand_out(std::span<float> vectors, std::int64_t dim, std::span<Encoded* const> out);
@@ -69,6 +71,7 @@ class Encoder {
     EncoderOptions options_;
     PreprocessOptions preprocess_;
     DecodeOptions decode_;
+    std::optional<PictureBatch> batch_; ///< on a device
     std::vector<float> pixels_;
     std::vector<float> vectors_;
 };

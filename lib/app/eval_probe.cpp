@@ -242,7 +242,7 @@ EvalSummary eval_probe(const EvalProbeOptions& options, Reporter& reporter) {
     const std::size_t positive = positive_class(options.positive, data.labels);
     (void)Evaluation(metric, data.labels.size(), positive); // before the work: auc of two classes
     ProbeFitter fitter(data, metric, positive, static_cast<int>(options.max_iterations),
-                       machine.backend(), reporter);
+                       machine.host_backend(), reporter);
 
     ChosenFit chosen = fitter.choose(parts.train, parts.validation, options.lambda);
     const bool tested = !data.test.empty();

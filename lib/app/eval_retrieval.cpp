@@ -124,7 +124,7 @@ EvalSummary eval_retrieval(const EvalRetrievalOptions& options, const Environmen
         return Shape{static_cast<std::int64_t>(values.size() / dim),
                      static_cast<std::int64_t>(dim)};
     };
-    const PairRanks ranks = rank_pairs(machine.backend(), {pictures.data(), shape(pictures)},
+    const PairRanks ranks = rank_pairs(machine.host_backend(), {pictures.data(), shape(pictures)},
                                        {captions.data(), shape(captions)}, pairs, &reporter.stop());
 
     JsonObject report;

@@ -67,7 +67,7 @@ std::optional<Error> Scorer::score(std::vector<Input>& batch) {
     const auto classes = static_cast<std::int64_t>(classifier_.labels.size());
     matrix_.resize(scored_.size() * classifier_.labels.size());
     if (rows > 0)
-        ops::similarity(model_.machine().backend(),
+        ops::similarity(model_.machine().host_backend(),
                         {.a = {vectors_.data(), Shape{rows, classifier_.dim}},
                          .b = {classifier_.weights.data(), Shape{classes, classifier_.dim}},
                          .scale = scale_,

@@ -9,6 +9,7 @@
 #include "model/text_tower.hpp"
 #include "model/vision_tower.hpp"
 #include "ops/l2_normalize.hpp"
+#include "tensor/staging.hpp"
 
 namespace clip {
 
@@ -53,14 +54,41 @@ struct ClipModel::Towers {
     CheckpointParameters parameters;
     std::unique_ptr<VisionTower> vision;
     std::unique_ptr<TextTower> text;
-    Tensor pooled; // (N, penultimate width)
+    Tensor pooled;           // (N, penultimate width)
+    Tensor pictures, result; // on a device: (N, 3, S, S), (N, dim)
 
-    MutView pooled_rows(std::int64_t rows, std::int64_t width) {
-        if (pooled.numel() < rows * width)
-            pooled = Tensor(Shape{rows * width});
-        return {pooled.as<float>(), Shape{rows, width}, DType::f32, Device{}};
+    Memory& memory() const { return backend.memory(); }
+    bool on_host() const { return memory().device().is_cpu(); }
+    /// Room for `shape` in one of the tensors above.
+    MutView room(Tensor& tensor, const Shape& shape) {
+        reserve(tensor, shape.numel(), DType::f32, memory());
+        return part_of(tensor.view(), 0, shape);
     }
+    /// Where a tower writes what goes to `host` in the end.
+    MutView result_for(float* host, const Shape& shape) {
+        return on_host() ? MutView{host, shape, DType::f32, {}} : room(result, shape);
+    }
+    void bring(float* host, const MutView& from) {
+        if (!on_host())
+            memory().download(host, from.data, from.bytes());
+    }
+    void encode(VisionTower& tower, const ConstView& part, float* out, std::int64_t width,
+                Layer layer);
 };
+
+void ClipModel::Towers::encode(VisionTower& tower, const ConstView& part, float* out,
+                               std::int64_t width, Layer layer) {
+    const std::int64_t n = part.shape[0];
+    const MutView y = result_for(out, Shape{n, width});
+    if (layer == Layer::penultimate) {
+        tower.forward(backend, part, y);
+    } else {
+        const MutView rows = room(pooled, Shape{n, tower.penultimate_width()});
+        tower.forward(backend, part, rows);
+        tower.project(backend, rows, y);
+    }
+    bring(out, y);
+}
 
 ClipModel::ClipModel(Checkpoint checkpoint, Backend& backend, ModelOptions options)
     : towers_(std::make_unique<Towers>(std::move(checkpoint), backend, options)) {}
@@ -107,16 +135,30 @@ void ClipModel::encode_pictures(std::span<const float> pictures, std::span<float
     const std::int64_t at_once = tower.pictures_at_once();
     for (std::int64_t first = 0; first < count; first += at_once) {
         const std::int64_t n = std::min(at_once, count - first);
-        const ConstView part{
-            pictures.data() + first * each, Shape{n, 3, side, side}, DType::f32, {}};
-        const MutView result{out.data() + first * width, Shape{n, width}, DType::f32, {}};
-        if (layer == Layer::penultimate) {
-            tower.forward(towers_->backend, part, result);
-            continue;
+        ConstView part{pictures.data() + first * each, Shape{n, 3, side, side}, DType::f32, {}};
+        if (!towers_->on_host()) {
+            const MutView there = towers_->room(towers_->pictures, part.shape);
+            towers_->memory().upload(there.data, part.data, part.bytes());
+            part = there;
         }
-        const MutView pooled = towers_->pooled_rows(n, tower.penultimate_width());
-        tower.forward(towers_->backend, part, pooled);
-        tower.project(towers_->backend, pooled, result);
+        towers_->encode(tower, part, out.data() + first * width, width, layer);
+    }
+}
+
+void ClipModel::encode_pictures(std::int64_t count, const PictureMaker& make, std::span<float> out,
+                                Layer layer) {
+    prepare_vision();
+    VisionTower& tower = *towers_->vision;
+    const std::int64_t side = config().vision.image_size, each = 3 * side * side;
+    const std::int64_t width = dim(layer, false);
+    expect(count * width == static_cast<std::int64_t>(out.size()), "one vector a picture");
+    const std::int64_t at_once = tower.pictures_at_once();
+    for (std::int64_t first = 0; first < count; first += at_once) {
+        const std::int64_t n = std::min(at_once, count - first);
+        const MutView part = towers_->room(towers_->pictures, Shape{n, 3, side, side});
+        for (std::int64_t i = 0; i < n; ++i)
+            make(first + i, part_of(part, i * each, Shape{3, side, side}));
+        towers_->encode(tower, part, out.data() + first * width, width, layer);
     }
 }
 
@@ -126,34 +168,37 @@ void ClipModel::encode_texts(std::span<const TokenizedText> texts, std::span<flo
     TextTower& tower = *towers_->text;
     const std::int64_t width = dim(layer, true);
     expect(texts.size() * static_cast<std::size_t>(width) == out.size(), "one vector a text");
+    const std::size_t at_once =
+        kTokensAtOnce * static_cast<std::size_t>(towers_->backend.batch_factor());
     std::vector<std::span<const std::int32_t>> together;
     std::size_t done = 0;
     while (done < texts.size()) {
         together.clear();
         std::size_t tokens = 0;
-        while (done + together.size() < texts.size() &&
-               (together.empty() || tokens < kTokensAtOnce)) {
+        while (done + together.size() < texts.size() && (together.empty() || tokens < at_once)) {
             together.push_back(tower.tokens_that_count(texts[done + together.size()].ids));
             tokens += together.back().size();
         }
         const auto n = static_cast<std::int64_t>(together.size());
-        const MutView result{
-            out.data() + static_cast<std::int64_t>(done) * width, Shape{n, width}, DType::f32, {}};
+        float* const to = out.data() + static_cast<std::int64_t>(done) * width;
+        const MutView result = towers_->result_for(to, Shape{n, width});
         if (layer == Layer::penultimate) {
             tower.forward(towers_->backend, together, result);
         } else {
-            const MutView pooled = towers_->pooled_rows(n, tower.width());
+            const MutView pooled = towers_->room(towers_->pooled, Shape{n, tower.width()});
             tower.forward(towers_->backend, together, pooled);
             tower.project(towers_->backend, pooled, result);
         }
+        towers_->bring(to, result);
         done += together.size();
     }
 }
 
 void normalize_rows(Backend& backend, std::span<float> x, std::int64_t dim) {
     const auto rows = static_cast<std::int64_t>(x.size()) / dim;
-    const MutView view{x.data(), Shape{rows, dim}, DType::f32, {}};
-    ops::l2_normalize(backend, {.x = view, .y = view});
+    const StagedOutput staged({x.data(), Shape{rows, dim}, DType::f32, {}}, backend.memory(), true);
+    ops::l2_normalize(backend, {.x = staged.view(), .y = staged});
+    staged.finish();
 }
 
 } // namespace clip

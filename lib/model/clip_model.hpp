@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -52,6 +53,12 @@ class ClipModel {
 
     /// pictures (N, 3, S, S) as preprocess() makes them -> out (N, dim), not normalised.
     void encode_pictures(std::span<const float> pictures, std::span<float> out,
+                         Layer layer = Layer::projected);
+
+    /// Makes picture `index` of a batch: writes (3, S, S) into the backend's memory.
+    using PictureMaker = std::function<void(std::int64_t index, MutView picture)>;
+    /// The same of pictures that are made where they are needed, one after the other.
+    void encode_pictures(std::int64_t count, const PictureMaker& make, std::span<float> out,
                          Layer layer = Layer::projected);
 
     /// texts (N), each with its start and end marks -> out (N, dim), not normalised. Costs what the

@@ -24,13 +24,16 @@ class ModifiedResnet final : public VisionTower {
     std::int64_t pictures_at_once() const override;
 
   private:
-    std::int64_t image_size_, penultimate_width_;
+    void compute(Backend& backend, ConstView pictures, MutView pooled);
+
+    std::int64_t image_size_, penultimate_width_, activation_bytes_;
     std::unique_ptr<PreparedConv2d> stem_[3];
     std::vector<Bottleneck> blocks_;
     AttentionPool pool_;
     FeatureMap x_, y_;
     BottleneckScratch scratch_;
     BlockScratch pool_scratch_;
+    RepeatedForward repeated_;
 };
 
 } // namespace clip

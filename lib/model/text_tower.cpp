@@ -2,6 +2,7 @@
 #include "model/text_tower.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/concat.hpp"
 #include "ops/embedding.hpp"
@@ -14,8 +15,13 @@ TextTower::TextTower(Backend& backend, const ParameterSource& parameters, const 
     : width_(config.text.width), vocab_size_(config.text.vocab_size),
       context_length_(config.text.context_length),
       token_embedding_(parameters.get("token_embedding.weight")),
-      positions_(ParameterScope(parameters, "").keep("positional_embedding")),
-      ln_final_(ParameterScope(parameters, "ln_final."), config.layer_norm_eps) {
+      positions_(keep_there(backend, ParameterScope(parameters, ""), "positional_embedding")),
+      ln_final_(backend, ParameterScope(parameters, "ln_final."), config.layer_norm_eps) {
+    if (!backend.device().is_cpu()) {
+        table_ = to_memory(token_embedding_.view, backend.memory());
+        token_embedding_ = {};
+        parameters.release("token_embedding.weight");
+    }
     const BlockSettings settings{.heads = static_cast<int>(config.text.heads),
                                  .activation = config.text.activation,
                                  .layer_norm_eps = config.layer_norm_eps,
@@ -56,14 +62,14 @@ void TextTower::forward(Backend& backend, std::span<const std::span<const std::i
         last.push_back(offsets.back() - 1);
     }
     const auto rows = static_cast<std::int64_t>(ids.size());
-    if (x_.numel() < rows * width_)
-        x_ = Tensor(Shape{rows * width_});
+    reserve(x_, rows * width_, DType::f32, backend.memory());
     const MutView x = first_rows(x_, rows, width_);
-    ops::embedding(backend, {.ids = ids,
-                             .places = places,
-                             .table = token_embedding_.view,
-                             .positions = positions_,
-                             .y = x});
+    ops::embedding(backend,
+                   {.ids = ids,
+                    .places = places,
+                    .table = table_.empty() ? token_embedding_.view : std::as_const(table_).view(),
+                    .positions = positions_,
+                    .y = x});
     for (std::size_t i = 0; i + 1 < blocks_.size(); ++i)
         blocks_[i].forward(backend, x, offsets, scratch_);
     blocks_.back().forward_rows(backend, x, offsets, last, pooled, scratch_);

@@ -19,7 +19,8 @@ namespace clip {
 /// text_projection (D, E).
 class TextTower {
   public:
-    /// `weights` must outlive the tower: token embeddings are read from it row by row.
+    /// `parameters` must outlive the tower: on the host token embeddings are read from it row by
+    /// row. A device keeps a copy, in the type of the file.
     TextTower(Backend& backend, const ParameterSource& parameters, const ModelConfig& config,
               DType storage);
 
@@ -38,6 +39,7 @@ class TextTower {
   private:
     std::int64_t width_, vocab_size_, context_length_;
     Parameter token_embedding_;
+    Tensor table_; ///< token_embedding_ on a device; empty on the host
     Tensor positions_;
     std::vector<AttentionBlock> blocks_;
     LayerNorm ln_final_;

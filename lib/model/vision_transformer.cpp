@@ -32,11 +32,13 @@ std::unique_ptr<PreparedLinear> prepare_patches(Backend& backend, const Paramete
 VisionTransformer::VisionTransformer(Backend& backend, const ParameterScope& scope,
                                      const ModelConfig& config, DType storage)
     : width_(config.vision.width), tokens_(config.vision.positions()),
+      rows_at_once_(kRowsAtOnce * backend.batch_factor()),
       patch_(static_cast<int>(config.vision.patch_size)),
       patches_(prepare_patches(backend, scope, storage)),
-      class_token_(scope.keep("class_embedding")), positions_(scope.keep("positional_embedding")),
-      ln_pre_(scope / "ln_pre", config.layer_norm_eps),
-      ln_post_(scope / "ln_post", config.layer_norm_eps) {
+      class_token_(keep_there(backend, scope, "class_embedding")),
+      positions_(keep_there(backend, scope, "positional_embedding")),
+      ln_pre_(backend, scope / "ln_pre", config.layer_norm_eps),
+      ln_post_(backend, scope / "ln_post", config.layer_norm_eps), repeated_(backend, this) {
     const BlockSettings settings{.heads = static_cast<int>(config.vision.heads),
                                  .activation = config.vision.activation,
                                  .layer_norm_eps = config.layer_norm_eps,
@@ -50,13 +52,16 @@ VisionTransformer::VisionTransformer(Backend& backend, const ParameterScope& sco
 }
 
 std::int64_t VisionTransformer::pictures_at_once() const {
-    return std::max<std::int64_t>(1, kRowsAtOnce / tokens_);
+    return std::max<std::int64_t>(1, rows_at_once_ / tokens_);
 }
 
 void VisionTransformer::forward(Backend& backend, ConstView pictures, MutView pooled) {
+    repeated_.run(pictures, pooled, [&] { compute(backend, pictures, pooled); });
+}
+
+void VisionTransformer::compute(Backend& backend, ConstView pictures, MutView pooled) {
     const std::int64_t n = pictures.shape[0], rows = n * tokens_;
-    if (tokens_scratch_.numel() < rows * width_)
-        tokens_scratch_ = Tensor(Shape{rows * width_});
+    reserve(tokens_scratch_, rows * width_, DType::f32, backend.memory());
     const MutView x = first_rows(tokens_scratch_, rows, width_);
     MutView by_picture = x;
     by_picture.shape = Shape{n, tokens_, width_};

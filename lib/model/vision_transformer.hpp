@@ -24,7 +24,9 @@ class VisionTransformer final : public VisionTower {
     std::int64_t pictures_at_once() const override;
 
   private:
-    std::int64_t width_, tokens_;
+    void compute(Backend& backend, ConstView pictures, MutView pooled);
+
+    std::int64_t width_, tokens_, rows_at_once_;
     int patch_;
     std::unique_ptr<PreparedLinear> patches_;
     Tensor class_token_, positions_;
@@ -33,6 +35,7 @@ class VisionTransformer final : public VisionTower {
     std::unique_ptr<PreparedLinear> projection_;
     Tensor tokens_scratch_; // (N, L, D)
     BlockScratch scratch_;
+    RepeatedForward repeated_;
 };
 
 } // namespace clip

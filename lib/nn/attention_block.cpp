@@ -11,10 +11,11 @@
 
 namespace clip {
 
-void BlockScratch::reserve(std::int64_t rows, std::int64_t width, std::int64_t mlp_width) {
-    const auto grow = [](Tensor& tensor, std::int64_t elements) {
-        if (tensor.numel() < elements)
-            tensor = Tensor(Shape{elements});
+void BlockScratch::reserve(Backend& backend, DType storage, std::int64_t rows, std::int64_t width,
+                           std::int64_t mlp_width) {
+    const DType dtype = backend.activation_dtype(storage);
+    const auto grow = [&](Tensor& tensor, std::int64_t elements) {
+        clip::reserve(tensor, elements, dtype, backend.memory());
     };
     grow(normed, rows * width);
     grow(qkv, rows * width * 3);
@@ -24,8 +25,8 @@ void BlockScratch::reserve(std::int64_t rows, std::int64_t width, std::int64_t m
 
 AttentionBlock::AttentionBlock(Backend& backend, const ParameterScope& scope,
                                const BlockSettings& settings, bool queries_apart)
-    : settings_(settings), ln_1_(scope / "ln_1", settings.layer_norm_eps),
-      ln_2_(scope / "ln_2", settings.layer_norm_eps) {
+    : settings_(settings), ln_1_(backend, scope / "ln_1", settings.layer_norm_eps),
+      ln_2_(backend, scope / "ln_2", settings.layer_norm_eps) {
     const DType storage = settings.storage;
     {
         const Parameter weight = scope.get("attn.in_proj_weight");
@@ -60,15 +61,16 @@ void AttentionBlock::forward(Backend& backend, MutView x, std::span<const std::i
     expect(qkv_ != nullptr, "a block prepared for single rows is not run on all rows");
     const std::int64_t rows = x.shape[0], width = x.shape[1];
     const int head_width = static_cast<int>(width / settings_.heads);
-    scratch.reserve(rows, width, mlp_width());
+    scratch.reserve(backend, settings_.storage, rows, width, mlp_width());
     const MutView normed = first_rows(scratch.normed, rows, width);
     const MutView qkv = first_rows(scratch.qkv, rows, 3 * width);
     const MutView mixed = first_rows(scratch.mixed, rows, width);
     ln_1_.forward(backend, x, normed);
     ops::linear(backend, {.x = normed, .weights = qkv_.get(), .y = qkv});
-    ops::attention(backend, {.q = qkv.f32(),
-                             .k = qkv.f32() + width,
-                             .v = qkv.f32() + 2 * width,
+    ops::attention(backend, {.q = qkv.data,
+                             .k = part_of(qkv, width, {}).data,
+                             .v = part_of(qkv, 2 * width, {}).data,
+                             .dtype = qkv.dtype,
                              .q_stride = 3 * width,
                              .kv_stride = 3 * width,
                              .q_offsets = offsets,
@@ -90,7 +92,7 @@ void AttentionBlock::forward_rows(Backend& backend, ConstView x,
     const std::int64_t all = x.shape[0], width = x.shape[1];
     const auto count = static_cast<std::int64_t>(rows.size());
     const int head_width = static_cast<int>(width / settings_.heads);
-    scratch.reserve(all, width, mlp_width());
+    scratch.reserve(backend, settings_.storage, all, width, mlp_width());
     const MutView normed = first_rows(scratch.normed, all, width);
     const MutView keys_values = first_rows(scratch.qkv, all, 2 * width);
     const MutView mixed = first_rows(scratch.mixed, count, width);
@@ -100,13 +102,14 @@ void AttentionBlock::forward_rows(Backend& backend, ConstView x,
     // The queries' rows and projections go where no one else writes: the MLP's scratch and, since
     // the attention reads them last, the result itself.
     ops::gather_rows(backend, {.x = normed, .rows = rows, .y = mixed});
-    const MutView query{scratch.hidden.f32(), Shape{count, width}, DType::f32, Device{}};
+    const MutView query = first_rows(scratch.hidden, count, width);
     ops::linear(backend, {.x = mixed, .weights = query_.get(), .y = query});
     std::vector<std::int64_t> one_each(rows.size() + 1);
     std::iota(one_each.begin(), one_each.end(), std::int64_t{0});
-    ops::attention(backend, {.q = query.f32(),
-                             .k = keys_values.f32(),
-                             .v = keys_values.f32() + width,
+    ops::attention(backend, {.q = query.data,
+                             .k = keys_values.data,
+                             .v = part_of(keys_values, width, {}).data,
+                             .dtype = query.dtype,
                              .q_stride = width,
                              .kv_stride = 2 * width,
                              .q_offsets = one_each,

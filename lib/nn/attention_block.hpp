@@ -18,14 +18,16 @@ struct BlockSettings {
     DType storage = DType::f32;
 };
 
-/// Memory that the blocks of a tower take turns to use. Grows to the largest batch, then stays.
+/// Memory that the blocks of a tower take turns to use, of the type that goes between layers. Grows
+/// to the largest batch, then stays.
 struct BlockScratch {
     Tensor normed; ///< (R, D)
     Tensor qkv;    ///< (R, 3 D)
     Tensor mixed;  ///< (R, D) attention's result
     Tensor hidden; ///< (R, M)
     /// Makes room for R rows. Contents are lost.
-    void reserve(std::int64_t rows, std::int64_t width, std::int64_t mlp_width);
+    void reserve(Backend& backend, DType storage, std::int64_t rows, std::int64_t width,
+                 std::int64_t mlp_width);
 };
 
 /// x = x + out(attention(qkv(ln_1(x)))); x = x + proj(act(fc(ln_2(x))))

@@ -13,7 +13,8 @@ namespace clip {
 
 AttentionPool::AttentionPool(Backend& backend, const ParameterScope& scope, int heads,
                              DType storage)
-    : heads_(heads), positions_(scope.keep("positional_embedding")),
+    : heads_(heads), storage_(storage),
+      positions_(keep_there(backend, scope, "positional_embedding")),
       query_(prepare_linear_layer(backend, scope, "q_proj", storage)),
       key_(prepare_linear_layer(backend, scope, "k_proj", storage)),
       value_(prepare_linear_layer(backend, scope, "v_proj", storage)),
@@ -24,14 +25,13 @@ void AttentionPool::forward(Backend& backend, ConstView x, MutView pooled,
     const std::int64_t pictures = x.shape[0], tokens = x.shape[1] + 1, width = x.shape[2];
     const std::int64_t rows = pictures * tokens;
     const int head_width = static_cast<int>(width / heads_);
-    scratch.reserve(rows, width, width);
-    const MutView all{scratch.normed.f32(), Shape{pictures, tokens, width}, DType::f32, Device{}};
+    scratch.reserve(backend, storage_, rows, width, width);
+    const MutView all = part_of(scratch.normed.view(), 0, Shape{pictures, tokens, width});
     ops::mean_token(backend, {.x = x, .positions = positions_, .y = all});
 
     const MutView flat = first_rows(scratch.normed, rows, width);
     const MutView keys = first_rows(scratch.qkv, rows, width);
-    const MutView values{scratch.qkv.f32() + rows * width, Shape{rows, width}, DType::f32,
-                         Device{}};
+    const MutView values = part_of(scratch.qkv.view(), rows * width, Shape{rows, width});
     ops::linear(backend, {.x = flat, .weights = key_.get(), .y = keys});
     ops::linear(backend, {.x = flat, .weights = value_.get(), .y = values});
 
@@ -48,9 +48,10 @@ void AttentionPool::forward(Backend& backend, ConstView x, MutView pooled,
     const MutView query = first_rows(scratch.hidden, pictures, width);
     ops::gather_rows(backend, {.x = flat, .rows = first, .y = means});
     ops::linear(backend, {.x = means, .weights = query_.get(), .y = query});
-    ops::attention(backend, {.q = query.f32(),
-                             .k = keys.f32(),
-                             .v = values.f32(),
+    ops::attention(backend, {.q = query.data,
+                             .k = keys.data,
+                             .v = values.data,
+                             .dtype = query.dtype,
                              .q_stride = width,
                              .kv_stride = width,
                              .q_offsets = one_each,

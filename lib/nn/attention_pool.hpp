@@ -22,6 +22,7 @@ class AttentionPool {
 
   private:
     int heads_;
+    DType storage_;
     Tensor positions_;
     std::unique_ptr<PreparedLinear> query_, key_, value_, output_;
 };

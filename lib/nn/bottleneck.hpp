@@ -5,21 +5,29 @@
 
 namespace clip {
 
-/// A picture between layers: channels-last, (N, height, width, C).
+/// A picture between layers: channels-last, (N, height, width, C), of the type that goes between
+/// them, in the backend's memory.
 struct FeatureMap {
+    FeatureMap(Backend& backend, DType storage)
+        : memory(&backend.memory()), dtype(backend.activation_dtype(storage)) {}
+
+    Memory* memory;
+    DType dtype;
     Tensor data;
     Shape shape{0};
-    MutView view() { return {data.as<float>(), shape, DType::f32, Device{}}; }
+    MutView view() { return part_of(data.view(), 0, shape); }
     /// Makes room for `shape`; contents are lost.
     void resize(Shape wanted) {
-        if (data.numel() < wanted.numel())
-            data = Tensor(Shape{wanted.numel()});
+        reserve(data, wanted.numel(), dtype, *memory);
         shape = wanted;
     }
 };
 
 /// Memory that the blocks of a ResNet take turns to use.
 struct BottleneckScratch {
+    BottleneckScratch(Backend& backend, DType storage)
+        : narrow(backend, storage), wide(backend, storage), pooled(backend, storage),
+          shortcut(backend, storage) {}
     FeatureMap narrow, wide, pooled, shortcut;
 };
 

@@ -23,8 +23,13 @@ Tensor ParameterScope::keep(const std::string& name) const {
     return kept;
 }
 
-LayerNorm::LayerNorm(const ParameterScope& scope, float eps)
-    : gamma_(scope.keep("weight")), beta_(scope.keep("bias")), eps_(eps) {}
+Tensor keep_there(Backend& backend, const ParameterScope& scope, const std::string& name) {
+    return to_memory(scope.keep(name), backend.memory());
+}
+
+LayerNorm::LayerNorm(Backend& backend, const ParameterScope& scope, float eps)
+    : gamma_(keep_there(backend, scope, "weight")), beta_(keep_there(backend, scope, "bias")),
+      eps_(eps) {}
 
 void LayerNorm::forward(Backend& backend, ConstView x, MutView y) const {
     ops::layer_norm(backend, {.x = x, .gamma = gamma_, .beta = beta_, .eps = eps_, .y = y});
@@ -48,9 +53,9 @@ std::unique_ptr<PreparedLinear> prepare_linear_rows(Backend& backend, const Para
     const std::int64_t in = weight.view.shape[1];
     expect(first >= 0 && first + count <= weight.view.shape[0], "rows of a weight are inside it");
     LinearWeights part{.storage = storage};
-    part.weight = {weight.view.f32() + first * in, Shape{count, in}, DType::f32, Device{}};
+    part.weight = part_of(weight.view, first * in, Shape{count, in});
     if (!bias.view.empty())
-        part.bias = {bias.view.f32() + first, Shape{count}, DType::f32, Device{}};
+        part.bias = part_of(bias.view, first, Shape{count});
     return ops::prepare_linear(backend, part);
 }
 

@@ -12,7 +12,7 @@ namespace clip {
 /// Layer norm with its gain and bias, both (D).
 class LayerNorm {
   public:
-    LayerNorm(const ParameterScope& scope, float eps);
+    LayerNorm(Backend& backend, const ParameterScope& scope, float eps);
     /// x (R, D) -> y (R, D); y may be x.
     void forward(Backend& backend, ConstView x, MutView y) const;
 
@@ -20,6 +20,9 @@ class LayerNorm {
     Tensor gamma_, beta_;
     float eps_;
 };
+
+/// A small parameter as float32 in the backend's memory.
+Tensor keep_there(Backend& backend, const ParameterScope& scope, const std::string& name);
 
 /// Prepares `<name>.weight` (out, in) and `<name>.bias` (out) where there is one.
 std::unique_ptr<PreparedLinear> prepare_linear_layer(Backend& backend, const ParameterScope& scope,
@@ -43,7 +46,7 @@ prepare_conv_batch_norm(Backend& backend, const ParameterScope& scope, const std
 
 /// The first `rows` rows of a scratch tensor (capacity, D), as (rows, D).
 inline MutView first_rows(Tensor& scratch, std::int64_t rows, std::int64_t width) {
-    return {scratch.as<float>(), Shape{rows, width}, DType::f32, Device{}};
+    return part_of(scratch.view(), 0, Shape{rows, width});
 }
 
 } // namespace clip

@@ -8,7 +8,8 @@
 
 namespace clip {
 
-/// A parameter as float32: a view of mapped memory where the file holds it in that form, or a copy.
+/// A parameter as float32 on the host: a view of mapped memory where the file holds it in that
+/// form, or a copy.
 struct Parameter {
     Tensor owned;   ///< empty where `view` points into the file
     ConstView view; ///< f32, the canonical shape
@@ -40,7 +41,7 @@ class ParameterScope {
     bool has(const std::string& name) const { return source_->has(prefix_ + name); }
     Parameter get(const std::string& name) const { return source_->get(prefix_ + name); }
     void release(const std::string& name) const { source_->release(prefix_ + name); }
-    /// A small parameter that is kept as it is.
+    /// A small parameter that is kept as it is, on the host.
     Tensor keep(const std::string& name) const;
 
   private:

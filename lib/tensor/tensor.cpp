@@ -37,6 +37,13 @@ Tensor Tensor::to_f32(const ConstView& from) {
     return out;
 }
 
+void reserve(Tensor& tensor, std::int64_t elements, DType dtype, Memory& memory) {
+    if (tensor.empty() || tensor.numel() < elements || tensor.dtype() != dtype) {
+        tensor = Tensor(); // before there is another one
+        tensor = Tensor(Shape{elements}, dtype, memory);
+    }
+}
+
 Tensor to_memory(const ConstView& host, Memory& memory) {
     expect(host.device.is_cpu(), "what is uploaded is on the host");
     Tensor out(host.shape, host.dtype, memory);

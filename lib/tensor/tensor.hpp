@@ -69,6 +69,10 @@ class Tensor {
     Buffer buffer_;
 };
 
+/// Makes room for `elements`; where there is less, content is lost and the memory another.
+void reserve(Tensor& tensor, std::int64_t elements, DType dtype = DType::f32,
+             Memory& memory = host_memory());
+
 /// A copy in `memory` of what is on the host. Errors: out_of_memory.
 Tensor to_memory(const ConstView& host, Memory& memory);
 /// The same; where `memory` is the host's the tensor itself.

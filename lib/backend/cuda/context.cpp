@@ -55,6 +55,8 @@ Properties open_device(int index) {
 Context::Context(int device, const CudaOptions& options, ThreadPool& pool)
     : device_(device), options_(options), properties_(open_device(device)), pool_(pool),
       transfer_(allocator_, stream_, pool), spans_(allocator_, transfer_),
-      workspace_(allocator_, stream_) {}
+      workspace_(allocator_, stream_),
+      memory_({Device::Kind::cuda, device}, allocator_, transfer_, stream_),
+      graphs_(stream_, allocator_, workspace_, spans_) {}
 
 } // namespace clip::cuda

@@ -7,8 +7,10 @@
 #include <type_traits>
 #include <utility>
 
+#include "backend/cuda/cuda_memory.hpp"
 #include "backend/cuda/cuda_options.hpp"
 #include "backend/cuda/device_memory.hpp"
+#include "backend/cuda/graph_cache.hpp"
 #include "backend/cuda/launch.hpp"
 #include "backend/cuda/runtime.hpp"
 #include "backend/cuda/span_cache.hpp"
@@ -39,6 +41,8 @@ class Context {
     Workspace& workspace() { return workspace_; }
     Transfer& transfer() { return transfer_; }
     SpanCache& spans() { return spans_; }
+    CudaMemory& memory() { return memory_; }
+    GraphCache& graphs() { return graphs_; }
 
     /// A span of the host on the device, for the kernels of the op that asks.
     template <typename T>
@@ -63,6 +67,8 @@ class Context {
     Transfer transfer_;
     SpanCache spans_;
     Workspace workspace_;
+    CudaMemory memory_;
+    GraphCache graphs_;
 };
 
 } // namespace clip::cuda

@@ -3,11 +3,13 @@
 // uses nothing else of CUDA, so that g++ can compile the same file against a host emulation, in
 // which every access is checked (emulation/README.md).
 //
-// Two macros, everything else lies in clip::cuda:
+// Three macros, everything else lies in clip::cuda:
 //
 //   CLIP_DEVICE                       a function that kernels call
 //   CLIP_KERNEL(threads, blocks)      a kernel that is launched with at most `threads` a block, and
 //                                     of which `blocks` are to fit on an SM
+//   CLIP_UNROLL                       before a loop with constant bounds: unrolled whole, so that
+//                                     arrays that it indexes stay in registers
 //
 // Memory. Kernels take Global<T> (from a T* of the host side) and index it: p[i], p + i, p == null.
 // `load<N>(p)` and `store(p, vec)` move N elements at once and want them aligned. Dynamic shared
@@ -43,7 +45,8 @@
 // Numbers: to_float(x), from_float<T>(f) (nearest even), pack<T>(low, high), unpack<T>(bits, low,
 // high), round_to_tf32(f) -> bits, bits_of(f), float_of(bits); exp2_fast, exp_fast, log_fast,
 // reciprocal_fast (a few ulp; may take numbers below 2^-126 for 0), rsqrt, tanh, erf, exp, log,
-// sqrt as libm has them (within 2 ulp), fma, min, max. add_rounded(a, b), multiply_rounded(a, b)
+// sqrt as libm has them (within 2 ulp), fma, min, max; max_number is one instruction, and gives the
+// other one where one is NaN. add_rounded(a, b), multiply_rounded(a, b)
 // are never joined to one fma: for results that are to have the bits of the host's.
 //
 // Hopper (sm_90a): see device_api_hopper.hpp.

@@ -10,6 +10,7 @@
 
 #define CLIP_DEVICE __device__ __forceinline__
 #define CLIP_KERNEL(threads, blocks) __global__ __launch_bounds__(threads, blocks)
+#define CLIP_UNROLL _Pragma("unroll")
 
 namespace clip::cuda {
 
@@ -334,6 +335,9 @@ CLIP_DEVICE float multiply_rounded(float a, float b) {
 }
 CLIP_DEVICE float add_rounded(float a, float b) {
     return __fadd_rn(a, b);
+}
+CLIP_DEVICE float max_number(float a, float b) {
+    return fmaxf(a, b);
 }
 template <typename T>
 CLIP_DEVICE T min(T a, T b) {

@@ -50,6 +50,7 @@ void* DeviceAllocator::allocate(std::size_t bytes) {
         sizes_.emplace(at, size);
     }
     used_ += got;
+    ++changes_;
     peak_ = std::max(peak_, used_);
     return at;
 }
@@ -72,6 +73,7 @@ void DeviceAllocator::release(void* at) noexcept {
         return;
     const std::size_t size = found->second;
     used_ -= size;
+    ++changes_;
     sizes_.erase(found);
     try {
         free_.emplace(size, at);

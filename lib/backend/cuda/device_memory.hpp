@@ -34,6 +34,8 @@ class DeviceAllocator {
     std::size_t peak_bytes() const { return peak_; }
     /// How often the device was asked for memory.
     std::uint64_t device_allocations() const { return device_allocations_; }
+    /// How often a block was handed out or taken back.
+    std::uint64_t changes() const { return changes_; }
 
   private:
     void* from_device(std::size_t bytes);
@@ -41,7 +43,7 @@ class DeviceAllocator {
     std::multimap<std::size_t, void*> free_;       ///< by size
     std::unordered_map<void*, std::size_t> sizes_; ///< of the blocks that are in use
     std::size_t used_ = 0, kept_ = 0, peak_ = 0;
-    std::uint64_t device_allocations_ = 0;
+    std::uint64_t device_allocations_ = 0, changes_ = 0;
 };
 
 /// A block for as long as this lives. Move-only.

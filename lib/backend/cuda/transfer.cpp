@@ -5,6 +5,9 @@
 #include <bit>
 #include <cstring>
 
+#include "base/concat.hpp"
+#include "base/error.hpp"
+
 namespace clip::cuda {
 
 namespace {
@@ -29,7 +32,13 @@ void Transfer::copy(std::byte* to, const std::byte* from, std::size_t bytes) {
     });
 }
 
+void Transfer::check_running(const char* what) const {
+    if (compute_.capturing())
+        fail(ErrorCode::device_failure, concat("cuda: ", what, ": it cannot be a part of a graph"));
+}
+
 void Transfer::upload(void* to, const void* from, std::size_t bytes) {
+    check_running("upload");
     if (bytes == 0)
         return;
     if (bytes <= kSmall) {
@@ -74,6 +83,7 @@ void Transfer::upload_part(std::byte* to, const std::byte* from, std::size_t byt
 }
 
 void Transfer::download(void* to, const void* from, std::size_t bytes) {
+    check_running("download");
     if (bytes <= kSmall) {
         if (bytes > 0)
             copy_to_host(to, from, bytes, compute_);

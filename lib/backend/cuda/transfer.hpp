@@ -29,6 +29,7 @@ class Transfer {
     void download(void* to, const void* from, std::size_t bytes);
 
   private:
+    void check_running(const char* what) const;
     struct Slot {
         PinnedBuffer host;
         DeviceBuffer device;

@@ -15,153 +15,53 @@ namespace {
 std::unique_ptr<PreparedLinear> CudaBackend::prepare_linear(const LinearWeights&) {
     unfinished("prepare_linear");
 }
-
 std::unique_ptr<PreparedConv2d> CudaBackend::prepare_conv2d(const Conv2dWeights&) {
     unfinished("prepare_conv2d");
 }
-
 void CudaBackend::update_linear(PreparedLinear&, const LinearWeights&) {
     unfinished("update_linear");
 }
-
 void CudaBackend::update_conv2d(PreparedConv2d&, const Conv2dWeights&) {
     unfinished("update_conv2d");
 }
-
-std::unique_ptr<PreparedScreen> CudaBackend::prepare_screen(const ConstView&) {
-    unfinished("prepare_screen");
-}
-
 void CudaBackend::linear(const LinearArgs&) {
     unfinished("linear");
 }
-
 void CudaBackend::conv2d(const Conv2dArgs&) {
     unfinished("conv2d");
 }
-
-void CudaBackend::layer_norm(const LayerNormArgs&) {
-    unfinished("layer_norm");
-}
-
 void CudaBackend::attention(const AttentionArgs&) {
     unfinished("attention");
 }
-
 void CudaBackend::patch_embedding(const PatchEmbeddingArgs&) {
     unfinished("patch_embedding");
 }
-
-void CudaBackend::embedding(const EmbeddingArgs&) {
-    unfinished("embedding");
-}
-
-void CudaBackend::gather_rows(const GatherRowsArgs&) {
-    unfinished("gather_rows");
-}
-
-void CudaBackend::avg_pool(const AvgPoolArgs&) {
-    unfinished("avg_pool");
-}
-
-void CudaBackend::mean_token(const MeanTokenArgs&) {
-    unfinished("mean_token");
-}
-
-void CudaBackend::l2_normalize(const L2NormalizeArgs&) {
-    unfinished("l2_normalize");
-}
-
-void CudaBackend::similarity(const SimilarityArgs&) {
-    unfinished("similarity");
-}
-
-void CudaBackend::softmax(const SoftmaxArgs&) {
-    unfinished("softmax");
-}
-
-void CudaBackend::top_k(const TopKArgs&) {
-    unfinished("top_k");
-}
-
-void CudaBackend::exact_dots(const ExactDotsArgs&) {
-    unfinished("exact_dots");
-}
-
-void CudaBackend::screen(const ScreenArgs&) {
-    unfinished("screen");
-}
-
-void CudaBackend::activation(const ActivationArgs&) {
-    unfinished("activation");
-}
-
-void CudaBackend::activation_backward(const ActivationBackwardArgs&) {
-    unfinished("activation_backward");
-}
-
 void CudaBackend::linear_backward(const LinearBackwardArgs&) {
     unfinished("linear_backward");
 }
-
 void CudaBackend::layer_norm_backward(const LayerNormBackwardArgs&) {
     unfinished("layer_norm_backward");
 }
-
 void CudaBackend::attention_backward(const AttentionBackwardArgs&) {
     unfinished("attention_backward");
 }
-
 void CudaBackend::patch_embedding_backward(const PatchEmbeddingBackwardArgs&) {
     unfinished("patch_embedding_backward");
 }
-
-void CudaBackend::embedding_backward(const EmbeddingBackwardArgs&) {
-    unfinished("embedding_backward");
-}
-
-void CudaBackend::gather_rows_backward(const GatherRowsBackwardArgs&) {
-    unfinished("gather_rows_backward");
-}
-
-void CudaBackend::avg_pool_backward(const AvgPoolBackwardArgs&) {
-    unfinished("avg_pool_backward");
-}
-
-void CudaBackend::mean_token_backward(const MeanTokenBackwardArgs&) {
-    unfinished("mean_token_backward");
-}
-
-void CudaBackend::l2_normalize_backward(const L2NormalizeBackwardArgs&) {
-    unfinished("l2_normalize_backward");
-}
-
-void CudaBackend::batch_norm(const BatchNormArgs&) {
-    unfinished("batch_norm");
-}
-
-void CudaBackend::batch_norm_backward(const BatchNormBackwardArgs&) {
-    unfinished("batch_norm_backward");
-}
-
 void CudaBackend::conv2d_backward(const Conv2dBackwardArgs&) {
     unfinished("conv2d_backward");
 }
-
-void CudaBackend::contrastive_rows(const ContrastiveRowsArgs&) {
-    unfinished("contrastive_rows");
+void CudaBackend::add(const AddArgs&) {
+    unfinished("add");
 }
-
-void CudaBackend::contrastive_rows_backward(const ContrastiveRowsBackwardArgs&) {
-    unfinished("contrastive_rows_backward");
+void CudaBackend::blend(const BlendArgs&) {
+    unfinished("blend");
 }
-
-void CudaBackend::siglip_rows(const SiglipRowsArgs&) {
-    unfinished("siglip_rows");
+void CudaBackend::transpose(const TransposeArgs&) {
+    unfinished("transpose");
 }
-
-void CudaBackend::adamw(const AdamWArgs&) {
-    unfinished("adamw");
+void CudaBackend::row_dots(const RowDotsArgs&) {
+    unfinished("row_dots");
 }
 
 } // namespace clip::cuda

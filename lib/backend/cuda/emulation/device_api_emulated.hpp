@@ -14,6 +14,7 @@
 
 #define CLIP_DEVICE inline
 #define CLIP_KERNEL(threads, blocks)
+#define CLIP_UNROLL
 
 namespace clip::cuda {
 
@@ -368,6 +369,9 @@ inline float multiply_rounded(float a, float b) {
 }
 inline float add_rounded(float a, float b) {
     return a + b;
+}
+inline float max_number(float a, float b) {
+    return std::fmax(a, b);
 }
 template <typename T>
 inline T min(T a, T b) {
