@@ -111,9 +111,11 @@ CLIP_DEVICE void write_gradient(Global<float> to, // column 0 of the head in the
 /// Grid: x tiles * heads. Shared: kSharedBytes. Any alignment. Sums in float32; the bits depend on
 /// the sequence only.
 template <typename T, int Width, bool ByKeys>
-static CLIP_KERNEL(kAttentionThreads,
-                   2) void attention_backward_tile_kernel(BackwardSides p,
-                                                          Global<const AttentionTile> tiles) {
+static CLIP_KERNEL(
+    kAttentionThreads,
+    (BackwardConfig<T, Width>::
+         kBlocks)) void attention_backward_tile_kernel(BackwardSides p,
+                                                       Global<const AttentionTile> tiles) {
     using C = BackwardConfig<T, Width>;
     using P = Products<T>;
     constexpr int kSteps = Width / 16;
