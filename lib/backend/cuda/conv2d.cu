@@ -17,8 +17,7 @@
 #include "backend/cuda/cuda_backend.hpp"
 #include "backend/cuda/gemm_core.hpp"
 #include "backend/cuda/gemm_epilogue.hpp"
-#include "backend/cuda/prepared.hpp"
-#include "base/concat.hpp"
+#include "backend/cuda/gemm_operand.hpp"
 
 namespace clip::cuda {
 
@@ -32,7 +31,7 @@ void launch_conv2d(Context& context, const ConvolutionSize& size, const void* x_
     const Windows windows = forward_windows(size);
     const GemmExtents extents{windows.places, size.out, windows.width};
     const MatrixLoader<T, true> b{weights.weight.as<const T>(), size.out, windows.width,
-                                  weight_pitch(windows.width, sizeof(T))};
+                                  weights.pitch()};
     if (!takes_chunks<T>(x, size.in))
         launch_gemm<Math>(context, "conv2d", extents,
                           WindowElementLoader<T, true, false>{x, windows}, b, epilogue);
@@ -44,50 +43,65 @@ void launch_conv2d(Context& context, const ConvolutionSize& size, const void* x_
                           epilogue);
 }
 
-/// `view` where kernels can read it: it may be on the host.
-const float* weights_on_device(Context& context, Workspace::Scope& scope, const ConstView& view) {
-    if (view.device.kind == Device::Kind::cuda)
+void check_storage(const char* what, DType storage) {
+    if (storage != DType::f32 && storage != DType::f16 && storage != DType::bf16)
+        fail(ErrorCode::unsupported, concat(what, ": cuda does not keep weights so (got ",
+                                            dtype_name(storage), ", want f32, f16 or bf16)"));
+}
+
+/// A float32 tensor of the host or of the device, on the device.
+const float* on_device(Context& context, Workspace::Scope& scope, const ConstView& view) {
+    if (!view.device.is_cpu())
         return view.f32();
     auto* copy = scope.take<float>(view.numel());
-    context.transfer().upload(copy, view.data,
-                              static_cast<std::size_t>(view.numel()) * sizeof(float));
+    context.transfer().upload(copy, view.data, view.bytes());
     return copy;
 }
 
-void check_storage(DType storage) {
-    if (storage != DType::f32 && storage != DType::f16 && storage != DType::bf16)
-        fail(ErrorCode::unsupported,
-             concat("prepare conv2d: no kernel multiplies weights of ", dtype_name(storage)));
+void fill(Context& context, CudaConv2d& to, const Conv2dWeights& from) {
+    Workspace::Scope scope(context.workspace());
+    order_weights(context, to.weight.data(), to.storage, on_device(context, scope, from.weight),
+                  to.weight_shape(), false);
+    if (!to.bias.empty())
+        copy_on_device(to.bias.data(), on_device(context, scope, from.bias), to.bias.size(),
+                       context.stream());
+}
+
+DeviceBuffer bias_memory(Context& context, const Conv2dWeights& weights) {
+    if (weights.bias.empty())
+        return {};
+    return {context.allocator(), weights.bias.bytes()};
+}
+
+DeviceBuffer weight_memory(Context& context, const Conv2dWeights& weights) {
+    const Shape& shape = weights.weight.shape;
+    const std::int64_t pitch = aligned_pitch(shape[1] * shape[2] * shape[3], weights.storage);
+    return {context.allocator(),
+            static_cast<std::size_t>(shape[0] * pitch) * dtype_size(weights.storage)};
 }
 
 } // namespace
 
 std::unique_ptr<PreparedConv2d> CudaBackend::prepare_conv2d(const Conv2dWeights& weights) {
-    check_storage(weights.storage);
-    const Shape& shape = weights.weight.shape;
-    const std::int64_t pitch =
-        weight_pitch(shape[1] * shape[2] * shape[3], dtype_size(weights.storage));
-    DeviceBuffer memory(context_.allocator(),
-                        static_cast<std::size_t>(shape[0] * pitch) * dtype_size(weights.storage));
-    DeviceBuffer bias;
-    if (!weights.bias.empty())
-        bias =
-            DeviceBuffer(context_.allocator(), static_cast<std::size_t>(shape[0]) * sizeof(float));
-    auto prepared =
-        std::make_unique<CudaConv2d>(shape, weights.stride, weights.padding, weights.storage,
-                                     std::move(memory), std::move(bias));
-    update_conv2d(*prepared, weights);
-    return prepared;
+    check_storage("prepare conv2d", weights.storage);
+    auto made = std::make_unique<CudaConv2d>(weights.weight.shape, weights.stride, weights.padding,
+                                             weights.storage, weight_memory(context_, weights),
+                                             bias_memory(context_, weights));
+    fill(context_, *made, weights);
+    return made;
 }
 
 void CudaBackend::update_conv2d(PreparedConv2d& prepared, const Conv2dWeights& weights) {
+    check_storage("update conv2d", weights.storage);
     auto& to = static_cast<CudaConv2d&>(prepared);
-    Workspace::Scope scope(context_.workspace());
-    order_weights(context_, to.weight.data(), to.storage,
-                  weights_on_device(context_, scope, weights.weight), weights.weight.shape, false);
-    if (!weights.bias.empty())
-        copy_on_device(to.bias.data(), weights_on_device(context_, scope, weights.bias),
-                       to.bias.size(), context_.stream());
+    // As for a linear layer: the memory stays where it is unless it cannot.
+    if (weights.storage != to.storage) {
+        to.storage = weights.storage;
+        to.weight = weight_memory(context_, weights);
+    }
+    if (weights.bias.empty() != to.bias.empty())
+        to.bias = bias_memory(context_, weights);
+    fill(context_, to, weights);
 }
 
 void CudaBackend::conv2d(const Conv2dArgs& args) {
@@ -108,12 +122,12 @@ void CudaBackend::conv2d(const Conv2dArgs& args) {
         const ConstView residual = part(args.residual, of_y * size.out, y_shape);
         ForwardEpilogue epilogue;
         epilogue.y = {y.data, y.dtype, size.out};
-        epilogue.bias = {weights.bias_or_null(), DType::f32, size.out};
+        epilogue.bias = {weights.bias_or_null(), DType::f32, 0};
         epilogue.residual = {residual.data, residual.dtype, size.out};
         epilogue.residual_inside = true;
         epilogue.activation = args.activation;
         const void* from = in_type(context_, scope, x, weights.storage);
-        visit_math(weights.storage, context_.options().tf32, [&]<typename Math>() {
+        visit_math(context_.options(), weights.storage, [&]<typename Math>() {
             launch_conv2d<Math>(context_, size, from, weights, epilogue);
         });
     }

@@ -20,6 +20,7 @@
 #include "backend/cuda/cuda_backend.hpp"
 #include "backend/cuda/gemm_core.hpp"
 #include "backend/cuda/gemm_epilogue.hpp"
+#include "backend/cuda/gemm_operand.hpp"
 #include "backend/cuda/vector_access.hpp"
 
 namespace clip::cuda {
@@ -103,8 +104,9 @@ void launch_grad_x(Context& context, const ConvolutionSize& size, float* grad_x,
     using T = typename Math::Element;
     const Windows windows = backward_windows(size);
     const GemmExtents extents{windows.places, size.in, windows.width};
+    const DType compute = context.options().compute;
     const MatrixLoader<T, true> b{weights, size.in, windows.width,
-                                  weight_pitch(windows.width, sizeof(T))};
+                                  aligned_pitch(windows.width, compute)};
     GradXEpilogue epilogue;
     epilogue.grad_x = {grad_x, DType::f32, size.in};
     if (!takes_chunks<T>(grad_y, size.out))
@@ -165,7 +167,7 @@ void CudaBackend::conv2d_backward(const Conv2dBackwardArgs& args) {
     Workspace::Scope scope(context_.workspace());
     void* turned = nullptr;
     if (for_x) {
-        const std::int64_t pitch = weight_pitch(size.taps() * size.out, dtype_size(compute));
+        const std::int64_t pitch = aligned_pitch(size.taps() * size.out, compute);
         turned =
             scope.take<std::byte>(size.in * pitch * static_cast<std::int64_t>(dtype_size(compute)));
         order_weights(context_, turned, compute, args.weight.f32(), kernel, true);
@@ -179,7 +181,7 @@ void CudaBackend::conv2d_backward(const Conv2dBackwardArgs& args) {
             return part_of(view, first * each * channels, {size.pictures * each, channels});
         };
         const void* grad_y = in_type(context_, inner, part(args.grad_y, of_y, size.out), compute);
-        visit_math(compute, context_.options().tf32, [&]<typename Math>() {
+        visit_math(context_.options(), compute, [&]<typename Math>() {
             using T = typename Math::Element;
             if (for_x) {
                 float* grad_x = part(args.grad_x, of_x, size.in).f32();

@@ -7,10 +7,9 @@
 
 #include "backend/cuda/context.hpp"
 #include "backend/cuda/convert.hpp"
-#include "backend/cuda/gemm_math.hpp"
+#include "backend/cuda/prepared.hpp"
 #include "backend/cuda/tile_loader.hpp"
 #include "backend/cuda/window_loader.hpp"
-#include "base/error.hpp"
 #include "tensor/view.hpp"
 
 namespace clip::cuda {
@@ -73,25 +72,6 @@ inline std::int64_t pictures_at_once(std::int64_t places_of_picture) {
     return std::max<std::int64_t>(1, ((std::int64_t{1} << 31) - 1) / places_of_picture);
 }
 
-/// Elements between rows of weights: whole chunks of 16 bytes, so that cp.async can move them.
-inline std::int64_t weight_pitch(std::int64_t width, std::size_t element_bytes) {
-    const std::int64_t per_chunk = kChunkBytes / static_cast<std::int64_t>(element_bytes);
-    return (width + per_chunk - 1) / per_chunk * per_chunk;
-}
-
-/// Calls body.operator()<Math>() with how factors of `dtype` are multiplied (gemm_math.hpp).
-template <typename Body>
-void visit_math(DType dtype, bool tf32, const Body& body) {
-    if (dtype == DType::f16)
-        body.template operator()<Math16<Half>>();
-    else if (dtype == DType::bf16)
-        body.template operator()<Math16<BFloat16>>();
-    else if (tf32)
-        body.template operator()<MathTf32>();
-    else
-        body.template operator()<MathTf32x3>();
-}
-
 /// `x` as it is, or converted in memory of the scope.
 inline const void* in_type(Context& context, Workspace::Scope& scope, const ConstView& x,
                            DType dtype) {
@@ -109,7 +89,7 @@ bool takes_chunks(const void* pixels, std::int64_t channels) {
            reinterpret_cast<std::uintptr_t>(pixels) % kChunkBytes == 0;
 }
 
-/// Weights in the order of windows, rows weight_pitch() apart, of `dtype`, from `weight` (out, in,
+/// Weights in the order of windows, rows aligned_pitch() apart, of `dtype`, from `weight` (out, in,
 /// kernel height, kernel width) float32 on the device.
 ///
 ///   forward   to (out, kernel height, kernel width, in)
