@@ -8,7 +8,10 @@
 //
 // Cost: x is read and y written once: batch 256 of 224 x 224: 154 MB and 77 (16 bits) or 154 MB;
 // 0.15 and 0.2 ms at 1.5 TB/s. ViTs have none.
+#include <algorithm>
+
 #include "backend/cuda/cuda_backend.hpp"
+#include "backend/cuda/dtype_switch.hpp"
 #include "backend/cuda/vector_access.hpp"
 
 namespace clip::cuda {
@@ -89,7 +92,7 @@ void CudaBackend::channels_last(const ChannelsLastArgs& args) {
     Planes size;
     size.channels = static_cast<int>(x[1]);
     size.places = static_cast<int>(places);
-    size.tile_channels = min(size.channels, kTileChannels);
+    size.tile_channels = std::min(size.channels, kTileChannels);
     size.pitch = kTilePlaces + (32 + size.tile_channels - 1) / size.tile_channels;
     size.vector_reads = takes_vectors(kWidth, places, {args.x.data});
     // All channels of some places: the tile and the picture are whole vectors, if places are.
@@ -101,7 +104,7 @@ void CudaBackend::channels_last(const ChannelsLastArgs& args) {
          static_cast<unsigned>((size.channels + kTileChannels - 1) / kTileChannels)},
         {kThreads},
         sizeof(float) * static_cast<std::size_t>(size.tile_channels * size.pitch)};
-    visit_element(args.y.dtype, [&]<typename T>() {
+    visit_layer_type(args.y.dtype, [&]<typename T>() {
         context_.launch("channels_last", channels_last_kernel<T>, shape, args.y.as<T>(),
                         args.x.f32(), size);
     });

@@ -9,10 +9,21 @@
 #include "backend/cuda/device_types.hpp"
 
 #define CLIP_DEVICE __device__ __forceinline__
-#define CLIP_KERNEL(threads, blocks) __global__ __launch_bounds__(threads, blocks)
+#define CLIP_KERNEL(threads, blocks)                                                               \
+    __global__ __launch_bounds__(threads, (threads) * (blocks) > ::clip::cuda::kThreadsOfSm        \
+                                              ? ::clip::cuda::kThreadsOfSm / (threads)             \
+                                              : (blocks))
 #define CLIP_UNROLL _Pragma("unroll")
 
 namespace clip::cuda {
+
+// The threads that an SM of this architecture has room for; ptxas refuses bounds above it.
+#if defined(__CUDA_ARCH__) && (__CUDA_ARCH__ == 860 || __CUDA_ARCH__ == 870 ||                     \
+                               __CUDA_ARCH__ == 890 || __CUDA_ARCH__ >= 1200)
+constexpr int kThreadsOfSm = 1536;
+#else
+constexpr int kThreadsOfSm = 2048;
+#endif
 
 template <typename T>
 struct Global {

@@ -11,6 +11,7 @@
 // Source: Radford et al. 2021, section 2.4 (attention pooling).
 #include "backend/cuda/column_sums.hpp"
 #include "backend/cuda/cuda_backend.hpp"
+#include "backend/cuda/dtype_switch.hpp"
 #include "backend/cuda/vector_access.hpp"
 
 namespace clip::cuda {
@@ -133,8 +134,8 @@ void launch_mean_token(Context& context, const MeanTokenArgs& args) {
 void CudaBackend::mean_token(const MeanTokenArgs& args) {
     const bool vectors =
         takes_vectors(kWidth, args.x.shape[2], {args.x.data, args.positions.data, args.y.data});
-    visit_element(args.x.dtype, [&]<typename X>() {
-        visit_element(args.y.dtype, [&]<typename Y>() {
+    visit_layer_type(args.x.dtype, [&]<typename X>() {
+        visit_layer_type(args.y.dtype, [&]<typename Y>() {
             if (vectors)
                 launch_mean_token<X, Y, kWidth>(context_, args);
             else

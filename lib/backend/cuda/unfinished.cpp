@@ -39,9 +39,7 @@ void CudaBackend::patch_embedding(const PatchEmbeddingArgs&) {
 void CudaBackend::linear_backward(const LinearBackwardArgs&) {
     unfinished("linear_backward");
 }
-void CudaBackend::layer_norm_backward(const LayerNormBackwardArgs&) {
-    unfinished("layer_norm_backward");
-}
+
 void CudaBackend::attention_backward(const AttentionBackwardArgs&) {
     unfinished("attention_backward");
 }
@@ -51,17 +49,4 @@ void CudaBackend::patch_embedding_backward(const PatchEmbeddingBackwardArgs&) {
 void CudaBackend::conv2d_backward(const Conv2dBackwardArgs&) {
     unfinished("conv2d_backward");
 }
-void CudaBackend::add(const AddArgs&) {
-    unfinished("add");
-}
-void CudaBackend::blend(const BlendArgs&) {
-    unfinished("blend");
-}
-void CudaBackend::transpose(const TransposeArgs&) {
-    unfinished("transpose");
-}
-void CudaBackend::row_dots(const RowDotsArgs&) {
-    unfinished("row_dots");
-}
-
 } // namespace clip::cuda

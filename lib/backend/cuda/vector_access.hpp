@@ -6,8 +6,6 @@
 #include <initializer_list>
 
 #include "backend/cuda/device_api.hpp"
-#include "base/dtype.hpp"
-#include "base/error.hpp"
 
 namespace clip::cuda {
 
@@ -51,21 +49,6 @@ inline bool takes_vectors(int width, std::int64_t columns,
         if (reinterpret_cast<std::uintptr_t>(address) % 16 != 0)
             return false;
     return columns % width == 0;
-}
-
-/// Calls `body.template operator()<T>()` with float, Half or BFloat16: what activations are.
-template <typename Body>
-decltype(auto) visit_element(DType dtype, const Body& body) {
-    switch (dtype) {
-    case DType::f16:
-        return body.template operator()<Half>();
-    case DType::bf16:
-        return body.template operator()<BFloat16>();
-    case DType::f32:
-        return body.template operator()<float>();
-    default:
-        fail(ErrorCode::dtype_mismatch, "cuda: not the type of an activation");
-    }
 }
 
 } // namespace clip::cuda

@@ -124,7 +124,7 @@ struct Emulator {
 };
 
 Emulator& emulator() {
-    static Emulator instance;
+    static Emulator& instance = *new Emulator; // never destroyed, as device_state()
     return instance;
 }
 
