@@ -34,6 +34,7 @@
 #include "backend/cuda/attention_rows.hpp"
 #include "backend/cuda/attention_tiles.hpp"
 #include "backend/cuda/cuda_backend.hpp"
+#include "backend/cuda/dtype_switch.hpp"
 
 namespace clip::cuda {
 
@@ -474,12 +475,7 @@ void launch_attention(Context& context, const AttentionArgs& args) {
 } // namespace
 
 void CudaBackend::attention(const AttentionArgs& args) {
-    if (args.dtype == DType::f16)
-        launch_attention<Half>(context_, args);
-    else if (args.dtype == DType::bf16)
-        launch_attention<BFloat16>(context_, args);
-    else
-        launch_attention<float>(context_, args);
+    visit_layer_type(args.dtype, [&]<typename T>() { launch_attention<T>(context_, args); });
 }
 
 } // namespace clip::cuda

@@ -30,9 +30,6 @@ void CudaBackend::linear(const LinearArgs&) {
 void CudaBackend::conv2d(const Conv2dArgs&) {
     unfinished("conv2d");
 }
-void CudaBackend::attention(const AttentionArgs&) {
-    unfinished("attention");
-}
 void CudaBackend::patch_embedding(const PatchEmbeddingArgs&) {
     unfinished("patch_embedding");
 }
@@ -40,9 +37,6 @@ void CudaBackend::linear_backward(const LinearBackwardArgs&) {
     unfinished("linear_backward");
 }
 
-void CudaBackend::attention_backward(const AttentionBackwardArgs&) {
-    unfinished("attention_backward");
-}
 void CudaBackend::patch_embedding_backward(const PatchEmbeddingBackwardArgs&) {
     unfinished("patch_embedding_backward");
 }
