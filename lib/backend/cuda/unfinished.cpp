@@ -24,18 +24,8 @@ void CudaBackend::conv2d(const Conv2dArgs&) {
 void CudaBackend::attention(const AttentionArgs&) {
     unfinished("attention");
 }
-void CudaBackend::patch_embedding(const PatchEmbeddingArgs&) {
-    unfinished("patch_embedding");
-}
-void CudaBackend::linear_backward(const LinearBackwardArgs&) {
-    unfinished("linear_backward");
-}
-
 void CudaBackend::attention_backward(const AttentionBackwardArgs&) {
     unfinished("attention_backward");
-}
-void CudaBackend::patch_embedding_backward(const PatchEmbeddingBackwardArgs&) {
-    unfinished("patch_embedding_backward");
 }
 void CudaBackend::conv2d_backward(const Conv2dBackwardArgs&) {
     unfinished("conv2d_backward");
