@@ -12,14 +12,5 @@ namespace {
 }
 } // namespace
 
-void CudaBackend::patch_embedding(const PatchEmbeddingArgs&) {
-    unfinished("patch_embedding");
-}
-void CudaBackend::linear_backward(const LinearBackwardArgs&) {
-    unfinished("linear_backward");
-}
-void CudaBackend::patch_embedding_backward(const PatchEmbeddingBackwardArgs&) {
-    unfinished("patch_embedding_backward");
-}
 
 } // namespace clip::cuda
