@@ -69,11 +69,15 @@ static CLIP_KERNEL(kTileThreads, 3) void contrastive_tiles_kernel(ContrastiveTil
     const std::int64_t row = tile_row(of), column = tile_column(of);
     const TileSums sums = product_tile<RightSide::rows>(of, row, column);
     const auto halves = shared_memory<float>(0); // (2, kTile, 2)
+    CLIP_UNROLL
     for (int m = 0; m < 2; ++m)
+        CLIP_UNROLL
         for (int half = 0; half < 2; ++half) {
             const int at = TileSums::row(m, 2 * half);
             Exponentials own;
+            CLIP_UNROLL
             for (int n = 0; n < 4; ++n)
+                CLIP_UNROLL
                 for (int i = 0; i < 2; ++i) {
                     const std::int64_t c = column + TileSums::column(n, i);
                     const float score = args.scale * sums.at[m][n][2 * half + i];
@@ -82,15 +86,19 @@ static CLIP_KERNEL(kTileThreads, 3) void contrastive_tiles_kernel(ContrastiveTil
                     if (c < of.columns && row + at < of.rows && c == args.first + row + at)
                         args.target[row + at] = score;
                 }
+            CLIP_UNROLL
             for (int mask = 1; mask <= 2; mask *= 2) {
                 const float other = shuffle_xor(own.most, mask);
                 own.most = other > own.most ? other : own.most;
             }
             const float base = own.most == kNone ? 0.0F : own.most; // e^-inf is 0, and no NaN
+            CLIP_UNROLL
             for (int n = 0; n < 4; ++n)
+                CLIP_UNROLL
                 for (int i = 0; i < 2; ++i)
                     if (column + TileSums::column(n, i) < of.columns)
                         own.sum += exp(args.scale * sums.at[m][n][2 * half + i] - base);
+            CLIP_UNROLL
             for (int mask = 1; mask <= 2; mask *= 2)
                 own.sum += shuffle_xor(own.sum, mask);
             if (lane() % 4 == 0)
@@ -134,16 +142,22 @@ static CLIP_KERNEL(kTileThreads, 3) void contrastive_weights_kernel(ContrastiveW
     const std::int64_t row = tile_row(of), column = tile_column(of);
     const TileSums sums = product_tile<RightSide::rows>(of, row, column);
     const float factor = args.weight * args.scale;
+    CLIP_UNROLL
     for (int m = 0; m < 2; ++m)
+        CLIP_UNROLL
         for (int i = 0; i < 4; i += 2) {
             const std::int64_t r = row + TileSums::row(m, i);
             if (r >= of.rows)
                 continue;
             const float of_row = args.row_log_sum_exp[r];
+            CLIP_UNROLL
             for (int n = 0; n < 4; ++n) {
                 const std::int64_t c = column + TileSums::column(n, i);
                 Vec<float, 2> out{};
-                for (int j = 0; j < 2 && c + j < of.columns; ++j) {
+                CLIP_UNROLL
+                for (int j = 0; j < 2; ++j) {
+                    if (c + j >= of.columns)
+                        continue;
                     const float score = args.scale * sums.at[m][n][i + j];
                     const float of_column = args.column_log_sum_exp[c + j];
                     const float own = c + j == args.first + r ? 2.0F : 0.0F;

@@ -73,6 +73,7 @@ CLIP_DEVICE void load_unit(Shared<float> to, Global<const float> from, std::int6
         return;
     }
     Vec<float, 4> unit;
+    CLIP_UNROLL
     for (int i = 0; i < 4; ++i)
         unit.at[i] = i < count ? at[i] : 0.0F;
     store(to, unit);
@@ -82,6 +83,7 @@ template <RightSide Side>
 CLIP_DEVICE void load_stage(Shared<float> stage, const TileOperands& of, std::int64_t row,
                             std::int64_t column, std::int64_t depth) {
     const Shared<float> right = stage + kTile * kTileDepth;
+    CLIP_UNROLL
     for (int i = 0; i < 4; ++i) {
         const int unit = i * kTileThreads + thread_x();
         load_unit(stage + unit_of_row(unit / 8, unit % 8) * 4, of.a, row + unit / 8,
@@ -101,22 +103,26 @@ CLIP_DEVICE void add_stage(TileSums& sums, Shared<float> stage, std::int64_t dep
     const Shared<float> right = stage + kTile * kTileDepth;
     const int above = warp() / 2 * 32, before = warp() % 2 * 32;
     float chain[2][4][4] = {};
+    CLIP_UNROLL
     for (int k = 0; k < kTileDepth / 8; ++k) {
         if (k * 8 >= depth)
             break;
         SplitFragment<4> a[2];
+        CLIP_UNROLL
         for (int m = 0; m < 2; ++m) {
             std::uint32_t raw[4];
             const int row = above + m * 16 + lane() % 16;
             load_matrix_x4(raw, stage + unit_of_row(row, k * 2 + lane() / 16) * 4);
             a[m] = split_fragment(raw);
         }
+        CLIP_UNROLL
         for (int pair = 0; pair < 2; ++pair) {
             std::uint32_t raw[4];
             if constexpr (Side == RightSide::rows) {
                 const int row = before + pair * 16 + lane() / 16 * 8 + lane() % 8;
                 load_matrix_x4(raw, right + unit_of_row(row, k * 2 + lane() / 8 % 2) * 4);
             } else {
+                CLIP_UNROLL
                 for (int i = 0; i < 4; ++i) {
                     const int row = k * 8 + lane() % 4 + i % 2 * 4;
                     const int column = before + pair * 16 + i / 2 * 8 + lane() / 4;
@@ -126,14 +132,18 @@ CLIP_DEVICE void add_stage(TileSums& sums, Shared<float> stage, std::int64_t dep
             }
             const SplitFragment<2> first = split_fragment<2>({raw[0], raw[1]});
             const SplitFragment<2> second = split_fragment<2>({raw[2], raw[3]});
+            CLIP_UNROLL
             for (int m = 0; m < 2; ++m) {
                 mma_split_tf32(chain[m][pair * 2], a[m], first);
                 mma_split_tf32(chain[m][pair * 2 + 1], a[m], second);
             }
         }
     }
+    CLIP_UNROLL
     for (int m = 0; m < 2; ++m)
+        CLIP_UNROLL
         for (int n = 0; n < 4; ++n)
+            CLIP_UNROLL
             for (int i = 0; i < 4; ++i)
                 sums.at[m][n][i] += chain[m][n][i];
 }
@@ -156,8 +166,11 @@ CLIP_DEVICE float plain_element(const TileOperands& of, std::int64_t row, std::i
 template <RightSide Side>
 CLIP_DEVICE void repair(TileSums& sums, const TileOperands& of, std::int64_t row,
                         std::int64_t column) {
+    CLIP_UNROLL
     for (int m = 0; m < 2; ++m)
+        CLIP_UNROLL
         for (int n = 0; n < 4; ++n)
+            CLIP_UNROLL
             for (int i = 0; i < 4; ++i) {
                 const float sum = sums.at[m][n][i];
                 const std::int64_t r = row + TileSums::row(m, i);

@@ -51,8 +51,11 @@ inline bool takes_pairs(const void* y, std::int64_t columns) {
 CLIP_DEVICE void write_tile(Global<float> y, const TileSums& sums, const TileOperands& of,
                             std::int64_t row, std::int64_t column, float factor, bool adds,
                             bool pairs) {
+    CLIP_UNROLL
     for (int m = 0; m < 2; ++m)
+        CLIP_UNROLL
         for (int i = 0; i < 4; i += 2)
+            CLIP_UNROLL
             for (int n = 0; n < 4; ++n) {
                 const std::int64_t r = row + TileSums::row(m, i);
                 const std::int64_t c = column + TileSums::column(n, i);

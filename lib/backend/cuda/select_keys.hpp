@@ -50,6 +50,7 @@ CLIP_DEVICE int select_keys(Shared<RowKey> keys, Shared<int> held, const Source&
     block_barrier();
     for (std::int64_t first = 0; first < count; first += kSelectChunk) {
         RowKey found[kEach];
+        CLIP_UNROLL
         for (int i = 0; i < kEach; ++i) {
             const std::int64_t at = first + i * kSelectThreads + thread_x();
             found[i] = at < count ? source(at) : kNoKey;
@@ -64,6 +65,7 @@ CLIP_DEVICE int select_keys(Shared<RowKey> keys, Shared<int> held, const Source&
                 threshold = keys[k - 1];
             block_barrier();
         }
+        CLIP_UNROLL
         for (int i = 0; i < kEach; ++i)
             if (found[i] > threshold && found[i] < bound)
                 keys[atomic_add(held, 1)] = found[i];

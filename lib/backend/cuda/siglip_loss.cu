@@ -44,14 +44,18 @@ static CLIP_KERNEL(kTileThreads, 3) void siglip_tiles_kernel(SiglipTiles args) {
     const std::int64_t row = tile_row(of), column = tile_column(of);
     const TileSums sums = product_tile<RightSide::rows>(of, row, column);
     const auto halves = shared_memory<float>(0); // (2, kTile, 2)
+    CLIP_UNROLL
     for (int m = 0; m < 2; ++m)
+        CLIP_UNROLL
         for (int half = 0; half < 2; ++half) {
             const int at = TileSums::row(m, 2 * half);
             const std::int64_t r = row + at;
             float loss = 0, slope = 0;
+            CLIP_UNROLL
             for (int n = 0; n < 4; ++n) {
                 const std::int64_t c = column + TileSums::column(n, 0);
                 Vec<float, 2> out{};
+                CLIP_UNROLL
                 for (int j = 0; j < 2; ++j) {
                     if (c + j >= of.columns)
                         continue;
@@ -67,6 +71,7 @@ static CLIP_KERNEL(kTileThreads, 3) void siglip_tiles_kernel(SiglipTiles args) {
                 if (!(args.weights == nullptr) && r < of.rows && c < of.columns)
                     store(args.weights + r * kPartColumns + c, out);
             }
+            CLIP_UNROLL
             for (int mask = 1; mask <= 2; mask *= 2) {
                 loss += shuffle_xor(loss, mask);
                 slope += shuffle_xor(slope, mask);

@@ -69,12 +69,15 @@ static CLIP_KERNEL(kTileThreads,
     }
     for (std::int64_t first = begin; first < end; first += kTile) {
         const TileSums sums = product_tile<RightSide::rows>(of, query, first);
+        CLIP_UNROLL
         for (int m = 0; m < 2; ++m)
+            CLIP_UNROLL
             for (int i = 0; i < 4; ++i) {
                 const int row = TileSums::row(m, i);
                 if (query + row >= of.rows)
                     continue;
                 const RowKey threshold = thresholds[row];
+                CLIP_UNROLL
                 for (int n = 0; n < 4; ++n) {
                     const std::int64_t c = first + TileSums::column(n, i);
                     const RowKey key = row_key(scale * sums.at[m][n][i], c);

@@ -25,6 +25,7 @@ CLIP_DEVICE SplitFragment<N> split_fragment(const std::uint32_t (&raw)[N]) {
     // What rounding leaves in the bits that TF32 does not have is not said anywhere.
     constexpr std::uint32_t kKept = 0xffffe000U;
     SplitFragment<N> split;
+    CLIP_UNROLL
     for (int i = 0; i < N; ++i) {
         const float value = float_of(raw[i]);
         split.high[i] = round_to_tf32(value) & kKept;
