@@ -15,7 +15,7 @@ namespace {
 
 // Grid: a thread a quad, see elementwise.hpp. y may be x. No shared memory.
 template <bool kAligned>
-CLIP_KERNEL(kElementThreads, 8)
+CLIP_KERNEL(kElementThreads, 6)
 void activation_kernel(Global<float> y, Global<const float> x, std::int64_t count,
                        Activation activation) {
     const std::int64_t first = first_of_element_thread();
@@ -29,7 +29,7 @@ void activation_kernel(Global<float> y, Global<const float> x, std::int64_t coun
 
 // The same mapping. grad_x may be grad_y.
 template <bool kAligned>
-CLIP_KERNEL(kElementThreads, 8)
+CLIP_KERNEL(kElementThreads, 6)
 void activation_backward_kernel(Global<float> grad_x, Global<const float> x,
                                 Global<const float> grad_y, std::int64_t count,
                                 Activation activation) {

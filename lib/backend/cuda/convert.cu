@@ -18,7 +18,7 @@ namespace {
 
 // Grid: a thread a quad, see elementwise.hpp. No shared memory.
 template <typename To, typename From, bool kAligned>
-CLIP_KERNEL(kElementThreads, 8)
+CLIP_KERNEL(kElementThreads, 6)
 void convert_kernel(Global<To> to, Global<const From> from, std::int64_t count) {
     const std::int64_t first = first_of_element_thread();
     if (first < count)

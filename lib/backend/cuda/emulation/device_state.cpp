@@ -7,7 +7,8 @@
 namespace clip::cuda::emulation {
 
 DeviceState& device_state() {
-    static DeviceState state;
+    // Never destroyed: backends that statics of the program own outlive those of a plugin.
+    static DeviceState& state = *new DeviceState;
     return state;
 }
 

@@ -23,6 +23,7 @@ namespace clip::cuda::emulation {
 namespace {
 
 constexpr std::size_t kLanes = 32;
+constexpr std::size_t kWarpgroup = 128;
 constexpr std::size_t kMaxSharedBytes = std::size_t{227} << 10; // of an H100
 constexpr std::uint64_t kFirstSeed = 0x9e3779b97f4a7c15ULL;
 
@@ -61,6 +62,13 @@ struct Warp {
     std::size_t arrived = 0;
 };
 
+/// Four warps that do an instruction together.
+struct Warpgroup {
+    const char* collective = nullptr;
+    std::array<void*, kWarpgroup> operands{};
+    std::size_t arrived = 0;
+};
+
 struct NamedBarrier {
     int wanted = 0;
     std::vector<std::size_t> arrived;
@@ -78,7 +86,12 @@ struct Emulator {
     // Of the block that runs.
     std::deque<Thread> threads;
     std::vector<Warp> warps;
-    std::vector<std::size_t> runnable; ///< threads, taken in random order
+    std::vector<Warpgroup> warpgroups;
+    std::vector<std::size_t> runnable;                    ///< threads, taken in random order
+    std::vector<std::function<std::string()>> agents;     ///< not yet done
+    std::vector<std::function<std::string()>> end_checks; ///< of the block
+    std::uint64_t block_serial = 0;
+    std::vector<std::uint32_t> proxy_fences; ///< one a thread
     std::vector<std::size_t> at_barrier;
     std::array<NamedBarrier, 16> named;
     Thread* running = nullptr;
@@ -92,6 +105,9 @@ struct Emulator {
     void run_block(std::string_view kernel, const Grid& grid, Dim3 index,
                    const std::function<void()>& body);
     void schedule();
+    void run_agent();
+    void wake_ready();
+    void end_block();
     void join(const std::vector<std::size_t>& members, bool whole_block);
     std::size_t index_of(const Thread& thread) const {
         return static_cast<std::size_t>(thread.place.thread);
@@ -108,7 +124,7 @@ struct Emulator {
 };
 
 Emulator& emulator() {
-    static Emulator instance;
+    static Emulator& instance = *new Emulator; // never destroyed, as device_state()
     return instance;
 }
 
@@ -123,9 +139,9 @@ void Emulator::join(const std::vector<std::size_t>& members, bool whole_block) {
     std::vector<char> in(warps.size(), 0);
     for (const std::size_t t : members)
         in[t / kLanes] = 1;
-    std::vector<std::uint32_t> joined(warps.size(), 0);
+    std::vector<std::uint32_t> joined(warps.front().clocks.size(), 0);
     for (std::size_t w = 0; w < warps.size(); ++w)
-        for (std::size_t i = 0; in[w] != 0 && i < warps.size(); ++i)
+        for (std::size_t i = 0; in[w] != 0 && i < joined.size(); ++i)
             joined[i] = std::max(joined[i], warps[w].clocks[i]);
     for (std::size_t w = 0; w < warps.size(); ++w) {
         if (in[w] == 0 && !whole_block)
@@ -136,18 +152,44 @@ void Emulator::join(const std::vector<std::size_t>& members, bool whole_block) {
     }
 }
 
-/// Runs threads until none can go on.
-void Emulator::schedule() {
-    for (;;) {
-        if (runnable.empty()) {
-            for (std::size_t t = 0; t < threads.size(); ++t)
-                if (threads[t].waits_for != nullptr && threads[t].ready && threads[t].ready()) {
-                    threads[t].ready = nullptr;
-                    wake(t);
-                }
-            if (runnable.empty())
-                return;
+void Emulator::wake_ready() {
+    for (std::size_t t = 0; t < threads.size(); ++t)
+        if (threads[t].waits_for != nullptr && threads[t].ready && threads[t].ready()) {
+            threads[t].ready = nullptr;
+            wake(t);
         }
+}
+
+/// Lets one agent, drawn at random, do its work.
+void Emulator::run_agent() {
+    const std::size_t pick = next_random(random) % agents.size();
+    const std::function<std::string()> work = std::move(agents[pick]);
+    agents[pick] = std::move(agents.back());
+    agents.pop_back();
+    failure = work();
+    failed = !failure.empty();
+}
+
+/// Runs threads and agents until none can go on. In every second block agents come as late as they
+/// can, when no thread has anything else to do; in the others at any time.
+void Emulator::schedule() {
+    const bool late = (random >> 40U) % 2 == 0;
+    for (;;) {
+        if (runnable.empty())
+            wake_ready();
+        if (!agents.empty() && (runnable.empty() || (!late && next_random(random) % 8 == 0))) {
+            if (exited == threads.size()) {
+                failed = true;
+                failure = "ends while asynchronous copies to its shared memory are under way";
+                return;
+            }
+            run_agent();
+            if (failed)
+                return;
+            continue;
+        }
+        if (runnable.empty())
+            return;
         const std::size_t pick = next_random(random) % runnable.size();
         const std::size_t thread = runnable[pick];
         runnable[pick] = runnable.back();
@@ -155,6 +197,16 @@ void Emulator::schedule() {
         running = &threads[thread];
         running->fiber.resume();
         running = nullptr;
+        if (failed)
+            return;
+    }
+}
+
+/// What may not be left undone.
+void Emulator::end_block() {
+    for (const auto& check : end_checks) {
+        failure = check();
+        failed = !failure.empty();
         if (failed)
             return;
     }
@@ -173,6 +225,11 @@ void Emulator::run_block(std::string_view kernel, const Grid& grid, Dim3 index,
         warps[w].clocks.assign(warp_count, 0);
         warps[w].clocks[w] = 1;
     }
+    warpgroups.assign((count + kWarpgroup - 1) / kWarpgroup, Warpgroup{});
+    proxy_fences.assign(count, 0);
+    agents.clear();
+    end_checks.clear();
+    ++block_serial;
     while (stacks.size() < count)
         stacks.push_back(std::make_unique<FiberStack>());
     threads.clear();
@@ -187,6 +244,9 @@ void Emulator::run_block(std::string_view kernel, const Grid& grid, Dim3 index,
             body();
             if (warp_of(*running).arrived > 0)
                 fault(concat("ends while other lanes wait in ", warp_of(*running).collective));
+            const Warpgroup& group = warpgroups[index_of(*running) / kWarpgroup];
+            if (group.arrived > 0)
+                fault(concat("ends while others of the warpgroup wait in ", group.collective));
             ++exited;
         } catch (const Fault& found) {
             failed = true;
@@ -213,6 +273,8 @@ void Emulator::run_block(std::string_view kernel, const Grid& grid, Dim3 index,
                 break;
             }
     }
+    if (!failed)
+        end_block();
     if (!failed)
         return;
     failed = false;
@@ -302,16 +364,20 @@ const Place& here() {
 }
 
 Actor actor() {
+    return actor_of(emulator().running->place.thread);
+}
+
+Actor actor_of(int thread) {
     Emulator& gpu = emulator();
-    const Thread& thread = *gpu.running;
-    const std::size_t index = gpu.index_of(thread);
+    const auto index = static_cast<std::size_t>(thread);
     const Warp& warp = gpu.warps[index / kLanes];
     return {gpu.block,
             static_cast<std::uint16_t>(index),
             static_cast<std::uint16_t>(index / kLanes),
             warp.lane_epoch,
             gpu.block_epoch,
-            warp.clocks.data()};
+            warp.clocks.data(),
+            gpu.proxy_fences[index]};
 }
 
 SharedShadow& shared_shadow() {
@@ -394,6 +460,31 @@ void warp_collective(const char* name, void* operand, WarpFunction run) {
             gpu.wake(self / kLanes * kLanes + lane);
 }
 
+void warpgroup_collective(const char* name, void* operand, WarpFunction run) {
+    Emulator& gpu = emulator();
+    const std::size_t self = gpu.index_of(*gpu.running);
+    const std::size_t first = self / kWarpgroup * kWarpgroup;
+    if (first + kWarpgroup > gpu.threads.size())
+        fault(concat(name, " by fewer than four warps"));
+    Warpgroup& group = gpu.warpgroups[self / kWarpgroup];
+    if (group.arrived == 0)
+        group.collective = name;
+    else if (std::strcmp(group.collective, name) != 0)
+        fault(concat("divergence: ", name, " while others of the warpgroup are in ",
+                     group.collective));
+    group.operands[self - first] = operand;
+    if (++group.arrived < kWarpgroup) {
+        gpu.wait(name);
+        return;
+    }
+    group.arrived = 0;
+    ++gpu.counted.collectives;
+    run(group.operands.data());
+    for (std::size_t thread = first; thread < first + kWarpgroup; ++thread)
+        if (thread != self)
+            gpu.wake(thread);
+}
+
 void warp_barrier() {
     // The epoch is raised by the last lane, when all have come.
     warp_collective("a barrier of the warp", nullptr, [](void* const*) {
@@ -449,10 +540,46 @@ void wait_until(const char* what, const std::function<bool()>& ready) {
     }
 }
 
+void wake_ready() {
+    emulator().wake_ready();
+}
+
+void start_agent(std::function<std::string()> work) {
+    emulator().agents.push_back(std::move(work));
+}
+
+void at_block_end(std::function<std::string()> check) {
+    emulator().end_checks.push_back(std::move(check));
+}
+
+std::uint32_t block_number() {
+    return emulator().block;
+}
+
+std::uint64_t block_serial() {
+    return emulator().block_serial;
+}
+
+void fence_proxy() {
+    Emulator& gpu = emulator();
+    ++gpu.proxy_fences[gpu.index_of(*gpu.running)];
+}
+
+const std::vector<std::uint32_t>& proxy_fences() {
+    return emulator().proxy_fences;
+}
+
+std::size_t add_clock() {
+    Emulator& gpu = emulator();
+    for (Warp& warp : gpu.warps)
+        warp.clocks.push_back(0);
+    return gpu.warps.front().clocks.size() - 1;
+}
+
 void release_clocks(std::vector<std::uint32_t>& clocks) {
     Emulator& gpu = emulator();
     Warp& warp = gpu.warp_of(*gpu.running);
-    clocks.resize(gpu.warps.size(), 0);
+    clocks.resize(warp.clocks.size(), 0);
     for (std::size_t i = 0; i < clocks.size(); ++i)
         clocks[i] = std::max(clocks[i], warp.clocks[i]);
     ++warp.clocks[gpu.index_of(*gpu.running) / kLanes];

@@ -253,6 +253,7 @@ std::string SharedShadow::write(std::size_t index, const Actor& actor, bool atom
         (cell.many_lanes || cell.reader.thread != actor.thread))
         return race("read", cell.reader, "written");
     cell.writer = stamp_of(actor, atomic);
+    cell.proxy_fences = actor.proxy_fences;
     cell.reader = {};
     cell.many_lanes = false;
     std::fill(clocks, clocks + warps_, 0U);
@@ -271,6 +272,22 @@ std::string SharedShadow::check(const void* at, std::size_t bytes, Access access
                 access == Access::read ? read(i, actor) : write(i, actor, access == Access::atomic);
         if (!fault.empty())
             fault = concat(fault, " (shared memory, offset ", i * kCellBytes, ")");
+    }
+    return fault;
+}
+
+std::string SharedShadow::check_async(const void* at, std::size_t bytes,
+                                      const std::vector<std::uint32_t>& fences) {
+    std::size_t first = 0, end = 0;
+    std::string fault = locate(at, bytes, first, end);
+    for (std::size_t i = first; i < end && fault.empty(); ++i) {
+        const SharedCell& cell = cells_[i];
+        if (cell.generation == generation_ && cell.writer.thread < fences.size() &&
+            fences[cell.writer.thread] == cell.proxy_fences)
+            fault = concat("written by thread ", cell.writer.thread,
+                           ", who did not fence_proxy_async() before an asynchronous access"
+                           " (shared memory, offset ",
+                           i * kCellBytes, ")");
     }
     return fault;
 }

@@ -28,6 +28,7 @@ struct Actor {
     std::uint32_t lane_epoch = 0;          ///< of his warp
     std::uint32_t block_epoch = 0;         ///< barriers of the whole block that were
     const std::uint32_t* clocks = nullptr; ///< of his warp, one a warp of the block
+    std::uint32_t proxy_fences = 0;        ///< how often he executed fence_proxy_async()
     std::uint32_t clock() const { return clocks[warp]; }
 };
 
@@ -53,8 +54,9 @@ struct GlobalCell {
 
 /// Of a block's shared memory. Readers' clocks lie beside it, one a warp.
 struct SharedCell {
-    std::uint32_t generation = 0; ///< of the block; another one: never written
-    bool pending = false;         ///< an asynchronous copy to here has not been waited for
+    std::uint32_t generation = 0;   ///< of the block; another one: never written
+    bool pending = false;           ///< an asynchronous copy to here has not been waited for
+    std::uint32_t proxy_fences = 0; ///< of the writer when he wrote
     Stamp writer;
     Stamp reader;
     bool many_lanes = false;
@@ -97,6 +99,10 @@ class SharedShadow {
     /// Empty, or what is wrong with this access.
     std::string check(const void* at, std::size_t bytes, Access access, const Actor& actor);
     /// An asynchronous copy to here begins, or is there.
+    /// Whether the async proxy (TMA, wgmma) sees what threads wrote here: empty, or who did not
+    /// fence. `fences` are how often each thread of the block did.
+    std::string check_async(const void* at, std::size_t bytes,
+                            const std::vector<std::uint32_t>& fences);
     std::string begin_copy(void* at, std::size_t bytes, const Actor& actor);
     std::string end_copy(void* at, std::size_t bytes, const Actor& actor);
 

@@ -3,7 +3,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "backend/cuda/dim3.hpp"
 #include "backend/cuda/emulation/shadow.hpp"
@@ -34,6 +37,8 @@ void named_barrier(int id, int threads);
 /// all lanes' operands, in their order. Lanes that come with different names are a fault.
 using WarpFunction = void (*)(void* const* operands);
 void warp_collective(const char* name, void* operand, WarpFunction run);
+/// Likewise of the 128 threads of a warpgroup: warps 4 i to 4 i + 3.
+void warpgroup_collective(const char* name, void* operand, WarpFunction run);
 
 /// cp.async: `to` is shared, 16 bytes; the bytes are there once they have been waited for.
 void copy_async(void* to, const void* from, int bytes);
@@ -42,12 +47,34 @@ void copy_async_wait(int groups);
 
 /// Lets other threads go on until `ready()` holds; a deadlock is a fault that names `what`.
 void wait_until(const char* what, const std::function<bool()>& ready);
+/// Something has changed that somebody may wait for in wait_until().
+void wake_ready();
+
+/// Something that goes on beside the threads of the block: `work` is done once, at a random later
+/// moment, and says what is wrong. A block must not end before.
+void start_agent(std::function<std::string()> work);
+/// Is asked what is wrong when all threads of the block have ended.
+void at_block_end(std::function<std::string()> check);
+/// The block that runs, from 1, as an Actor has it; and a number that no other block of any launch
+/// has.
+std::uint32_t block_number();
+std::uint64_t block_serial();
 
 /// Vector clocks of whole warps, for synchronisation that is not a barrier of all: what a releasing
 /// warp has done so far is added to `clocks` (one a warp), and what an acquiring one adopts.
 void release_clocks(std::vector<std::uint32_t>& clocks);
 void acquire_clocks(const std::vector<std::uint32_t>& clocks);
+/// What the thread wrote before is seen by the async proxy (TMA, wgmma) from here on.
+void fence_proxy();
+/// How often each thread of the block did so.
+const std::vector<std::uint32_t>& proxy_fences();
+
+/// One clock more in every warp's vector, for an agent that writes in nobody's name: until a warp
+/// acquires it, it has not heard of what the agent did. Gives its index.
+std::size_t add_clock();
 Actor actor();
+/// Of another thread of the block.
+Actor actor_of(int thread);
 SharedShadow& shared_shadow();
 
 } // namespace clip::cuda::emulation
