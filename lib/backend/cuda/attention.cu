@@ -7,6 +7,7 @@
 //           wide. Products by tensor cores: of f16 and bf16 as they are, of f32 by three of TF32
 //           (attention_fragments.hpp; CudaOptions::tf32 changes nothing here). Two instances a
 //           type: for heads up to 64 and up to 128 wide.
+//           On sm_90a, f16 and bf16 with heads of 64 or 128: attention_hopper.cu.
 //   rows    a warp a query and head (attention_rows.hpp): sequences of one query, and wider heads.
 //
 // Cost: reads q, k, v once, writes y: 8 K bytes of 16 bits a token and head; 4 K FLOP a query, key
@@ -28,10 +29,12 @@
 #include <limits>
 
 #include "backend/cuda/attention_fragments.hpp"
+#include "backend/cuda/attention_hopper.hpp"
 #include "backend/cuda/attention_plan.hpp"
 #include "backend/cuda/attention_rows.hpp"
 #include "backend/cuda/attention_tiles.hpp"
 #include "backend/cuda/cuda_backend.hpp"
+#include "backend/cuda/dtype_switch.hpp"
 
 namespace clip::cuda {
 
@@ -401,7 +404,9 @@ void launch_attention(Context& context, const AttentionArgs& args) {
     std::int64_t longest = 0;
     for (std::size_t n = 1; n < args.q_offsets.size(); ++n)
         longest = std::max(longest, args.q_offsets[n] - args.q_offsets[n - 1]);
-    const bool tall = sizeof(T) == 2 && args.head_width <= 64 && longest >= kLongSequence;
+    const bool hopper = takes_attention_hopper(context, args);
+    const bool tall =
+        sizeof(T) == 2 && args.head_width <= 64 && longest >= kLongSequence && !hopper;
 
     AttentionPlanOptions options;
     options.causal = args.causal;
@@ -428,7 +433,9 @@ void launch_attention(Context& context, const AttentionArgs& args) {
     tiles.y = layer_output(args.y);
     tiles.log_sum_exp = args.log_sum_exp.f32();
 
-    if (!plan.tiles.empty()) {
+    if (hopper) {
+        launch_attention_hopper(context, args, plan);
+    } else if (!plan.tiles.empty()) {
         tiles.tiles = context.on_device(std::span<const AttentionTile>(plan.tiles));
         if constexpr (sizeof(T) == 2) {
             if (tall)
@@ -468,12 +475,7 @@ void launch_attention(Context& context, const AttentionArgs& args) {
 } // namespace
 
 void CudaBackend::attention(const AttentionArgs& args) {
-    if (args.dtype == DType::f16)
-        launch_attention<Half>(context_, args);
-    else if (args.dtype == DType::bf16)
-        launch_attention<BFloat16>(context_, args);
-    else
-        launch_attention<float>(context_, args);
+    visit_layer_type(args.dtype, [&]<typename T>() { launch_attention<T>(context_, args); });
 }
 
 } // namespace clip::cuda

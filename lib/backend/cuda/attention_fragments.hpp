@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "backend/cuda/device_api.hpp"
+#include "backend/cuda/split_tf32.hpp"
 
 namespace clip::cuda {
 
@@ -68,19 +69,18 @@ struct HalfProducts {
     }
 };
 
-/// Operands of float32: each is the sum of two TF32 numbers, and of the four products of these the
-/// three that matter are made, so that a product is off by some 2^-22 of itself. Tensor cores cut
-/// their sums off, so that only 16 products are added there, the small ones first; the rest is
-/// added with rounding. An infinite factor gives NaN, as the difference from its TF32 part is none.
+/// Operands of float32: three products of TF32 parts each (split_tf32.hpp). Only 16 products are
+/// added up by tensor cores, the small ones first; the rest is added with rounding. An infinite
+/// factor gives NaN.
 struct FloatProducts {
     using Element = float;
     static constexpr int kPadding = 4;
 
     struct A {
-        std::uint32_t high[2][4], low[2][4]; // [eight of what is summed over]
+        SplitFragment<4> at[2]; // [eight of what is summed over]
     };
     struct B {
-        std::uint32_t high[2][2][2], low[2][2][2]; // [eight columns][eight of what is summed over]
+        SplitFragment<2> at[2][2]; // [eight columns][eight of what is summed over]
     };
 
     static CLIP_DEVICE void load_a(A& a, Shared<float> tile, int stride) {
@@ -88,9 +88,7 @@ struct FloatProducts {
         for (int half = 0; half < 2; ++half) {
             std::uint32_t r[4];
             load_matrix_x4(r, tile + (lane() % 16 * stride + lane() / 16 * 4 + half * 8));
-            CLIP_UNROLL
-            for (int i = 0; i < 4; ++i)
-                split(float_of(r[i]), a.high[half][i], a.low[half][i]);
+            a.at[half] = split_fragment(r);
         }
     }
     static CLIP_DEVICE void load_b(B& b, Shared<float> tile, int stride) {
@@ -98,9 +96,8 @@ struct FloatProducts {
         for (int column = 0; column < 2; ++column) {
             std::uint32_t r[4];
             load_matrix_x4(r, tile + ((column * 8 + lane() % 8) * stride + lane() / 8 * 4));
-            CLIP_UNROLL
-            for (int i = 0; i < 4; ++i)
-                split(float_of(r[i]), b.high[column][i / 2][i % 2], b.low[column][i / 2][i % 2]);
+            b.at[column][0] = split_fragment<2>({r[0], r[1]});
+            b.at[column][1] = split_fragment<2>({r[2], r[3]});
         }
     }
     /// What is summed over comes in the order in which from_sums() has it.
@@ -109,44 +106,37 @@ struct FloatProducts {
         CLIP_UNROLL
         for (int column = 0; column < 2; ++column)
             CLIP_UNROLL
-        for (int i = 0; i < 4; ++i) {
-            const float x = tile[(i / 2 * 8 + 2 * place + i % 2) * stride + column * 8 + group];
-            split(x, b.high[column][i / 2][i % 2], b.low[column][i / 2][i % 2]);
+        for (int half = 0; half < 2; ++half) {
+            const Shared<float> at = tile + ((half * 8 + 2 * place) * stride + column * 8 + group);
+            const float even = at[0], odd = at[stride];
+            b.at[column][half] = split_fragment<2>({bits_of(even), bits_of(odd)});
         }
     }
     /// The instruction wants columns place and place + 4 where a sum has 2 place and 2 place + 1:
     /// these change places, which a sum over them does not mind.
     static CLIP_DEVICE void from_sums(A& a, const float (&low)[4], const float (&high)[4]) {
-        CLIP_UNROLL
-        for (int i = 0; i < 4; ++i) {
-            // Element (row i / 2, column i % 2) is register row + 2 column.
-            const int to = i / 2 + i % 2 * 2;
-            split(low[i], a.high[0][to], a.low[0][to]);
-            split(high[i], a.high[1][to], a.low[1][to]);
-        }
+        a.at[0] =
+            split_fragment<4>({bits_of(low[0]), bits_of(low[2]), bits_of(low[1]), bits_of(low[3])});
+        a.at[1] = split_fragment<4>(
+            {bits_of(high[0]), bits_of(high[2]), bits_of(high[1]), bits_of(high[3])});
     }
     static CLIP_DEVICE void multiply(float (&low)[4], float (&high)[4], const A& a, const B& b) {
-        multiply_half(low, a, b.high[0], b.low[0]);
-        multiply_half(high, a, b.high[1], b.low[1]);
+        multiply_half(low, a, b.at[0]);
+        multiply_half(high, a, b.at[1]);
     }
 
   private:
-    static CLIP_DEVICE void split(float x, std::uint32_t& high, std::uint32_t& low) {
-        high = round_to_tf32(x);
-        low = round_to_tf32(x - float_of(high));
-    }
     static CLIP_DEVICE void multiply_half(float (&sum)[4], const A& a,
-                                          const std::uint32_t (&high)[2][2],
-                                          const std::uint32_t (&low)[2][2]) {
+                                          const SplitFragment<2> (&b)[2]) {
         float part[4] = {0, 0, 0, 0};
         CLIP_UNROLL
         for (int i = 0; i < 2; ++i) {
-            mma_m16n8k8_tf32(part, a.low[i], high[i]);
-            mma_m16n8k8_tf32(part, a.high[i], low[i]);
+            mma_m16n8k8_tf32(part, a.at[i].low, b[i].high);
+            mma_m16n8k8_tf32(part, a.at[i].high, b[i].low);
         }
         CLIP_UNROLL
         for (int i = 0; i < 2; ++i)
-            mma_m16n8k8_tf32(part, a.high[i], high[i]);
+            mma_m16n8k8_tf32(part, a.at[i].high, b[i].high);
         CLIP_UNROLL
         for (int i = 0; i < 4; ++i)
             sum[i] += part[i];

@@ -78,6 +78,11 @@ CLIP_DEVICE std::uint64_t columns_operand(Shared<T> tile, int k) {
                              kEightRows);
 }
 
+CLIP_DEVICE int fresh(int i) {
+    asm volatile("" : "+r"(i));
+    return i;
+}
+
 /// Keeps the compiler from moving uses of these registers past the asm volatile beside it, which
 /// does not name them.
 template <int N>
