@@ -66,3 +66,46 @@ refused() {
     expect_status 0 clip-embed --version
     grep -q "^backend: cuda" out
 }
+
+texts() {
+    local number
+    for number in $(seq 300); do
+        echo "a cat $number"
+    done >texts.txt
+}
+
+@test "cuda: where a batch finds no room, smaller ones give the same bytes, and it is said once" {
+    texts
+    emulated memory=1G
+    expect_status 0 clip-embed --text --device cuda <texts.txt
+    [ ! -s err ] && [ "$(wc -l <out)" = 300 ]
+    mv out whole
+    local memory told=0
+    for memory in 20 17 15 14 13 12; do # MiB; which of them is too small depends on the kernels
+        emulated "memory=${memory}M"
+        expect_status 0 clip-embed --text --device cuda <texts.txt
+        cmp out whole
+        [ "$(wc -l <err)" -le 1 ]
+        if grep -qE "warning: cuda:0 has no room for 300 texts at once: going on with [0-9]+ at" err; then
+            told=$((told + 1))
+        fi
+    done
+    [ $told -gt 0 ]
+}
+
+@test "cuda: a kernel that fails ends the run, what is finished is kept, and --resume goes on" {
+    texts
+    emulated devices=1
+    clip-embed --text --device cuda --batch-size 50 -o whole.jsonl <texts.txt
+    local fault
+    for fault in fault_launch fail_launch; do
+        rm -f cut.jsonl*
+        emulated $fault=50
+        expect_status 2 clip-embed --text --device cuda --batch-size 50 -o cut.jsonl <texts.txt
+        grep -qE "cuda: .*(cudaErrorIllegalAddress|too many resources)" err
+        [ ! -e cut.jsonl ] && [ -s cut.jsonl.part ]
+        emulated devices=1
+        expect_status 0 clip-embed --text --device cuda --batch-size 50 -o cut.jsonl --resume <texts.txt
+        cmp cut.jsonl whole.jsonl
+    done
+}
