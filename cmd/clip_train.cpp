@@ -210,7 +210,7 @@ void define(CLI::App& app, app::TrainOptions& options, cli::CommonOptions& commo
                                  4096)
         ->group(cli::kModelGroup);
     cli::add_text(app, "--precision", options.precision, "PRECISION",
-                  "fp32 is all that there is so far")
+                  "fp32; bf16 and fp16 only on a GPU, where weights and sums stay fp32")
         ->group(cli::kModelGroup);
     cli::add_message_options(app, common);
 }

@@ -11,9 +11,11 @@
 
 namespace clip {
 
-/// A backend of one thread: the threads of a search work on different blocks, not on one op.
+/// A backend of one thread: the threads of a search work on different blocks, not on one op. Rows
+/// come from files and are screened in less time than they would take to another memory, so that
+/// the host searches whatever device encodes.
 struct SearchWorker {
-    explicit SearchWorker(Device device) : backend(make_backend(device, pool)) {}
+    explicit SearchWorker(Device) : backend(make_backend(Device{}, pool)) {}
     ThreadPool pool{1};
     std::unique_ptr<Backend> backend;
     RowBlock block;
