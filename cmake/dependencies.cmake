@@ -50,3 +50,17 @@ if(LBFGS_INCLUDE_DIR AND LBFGS_LIBRARY)
 else()
   message(STATUS "liblbfgs: not found; clip-eval probe is left out")
 endif()
+
+# nvcc, for the CUDA backend: a plugin that nobody loads without a GPU. The emulation of it that the
+# tests use needs no nvcc.
+set(CLIP_HAVE_CUDA FALSE)
+if(NOT CLIP_WITH_CUDA STREQUAL "OFF" AND NOT (CLIP_SANITIZE AND CLIP_WITH_CUDA STREQUAL "AUTO"))
+  include(cuda_language)
+endif()
+if(CLIP_HAVE_CUDA)
+  message(STATUS "CUDA: ${CMAKE_CUDA_COMPILER_VERSION} for ${CMAKE_CUDA_ARCHITECTURES} (${CMAKE_CUDA_COMPILER})")
+elseif(CLIP_WITH_CUDA STREQUAL "ON")
+  message(FATAL_ERROR "CLIP_WITH_CUDA=ON, but no nvcc was found that works (CMAKE_CUDA_COMPILER points at one)")
+else()
+  message(STATUS "CUDA: not used")
+endif()

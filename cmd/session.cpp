@@ -66,11 +66,28 @@ std::vector<std::string> version_lines() {
     return lines;
 }
 
+BackendOptions read_backend_options() {
+    BackendOptions options{.cuda_plugin = variable("CLIP_CUDA_PLUGIN")};
+    const auto refuse = [](const char* name, const std::string& got, const char* want) {
+        fail(ErrorCode::invalid_argument, concat("read ", name, ": got '", got, "', want ", want));
+    };
+    if (const std::string gemm = variable("CLIP_CUDA_GEMM"); gemm == "cublaslt")
+        options.cuda.gemm = CudaGemm::cublaslt;
+    else if (!gemm.empty() && gemm != "own")
+        refuse("CLIP_CUDA_GEMM", gemm, "own or cublaslt");
+    if (const std::string tf32 = variable("CLIP_CUDA_TF32"); tf32 == "1")
+        options.cuda.tf32 = true;
+    else if (!tf32.empty() && tf32 != "0")
+        refuse("CLIP_CUDA_TF32", tf32, "0 or 1");
+    return options;
+}
+
 app::ModelSettings model_settings(const cli::CommonOptions& options) {
     return {.model = options.model,
             .threads = options.threads,
             .device = options.device,
-            .precision = options.precision};
+            .precision = options.precision,
+            .backend = read_backend_options()};
 }
 
 void add_decode_options(CLI::App& app, std::string& orientation, std::string& grey16,

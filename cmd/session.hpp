@@ -26,6 +26,9 @@ app::Environment read_environment(const std::string& program);
 /// Further lines of --version.
 std::vector<std::string> version_lines();
 
+/// CLIP_CUDA_PLUGIN, CLIP_CUDA_GEMM and CLIP_CUDA_TF32. Errors: invalid_argument.
+BackendOptions read_backend_options();
+
 app::ModelSettings model_settings(const cli::CommonOptions& options);
 
 /// --orientation, --grey16 and --max-pixels.

@@ -32,18 +32,19 @@ DType parse_store(const std::string& text) {
 }
 
 /// Everything besides the model that a vector depends on: rows that differ in it are never mixed.
-std::string settings_text(const EmbedOptions& options, std::string_view activation) {
+std::string settings_text(const EmbedOptions& options, Device device, std::string_view activation) {
     return concat("layer=", options.layer, " crop=", options.pictures.crop,
                   " orientation=", options.pictures.orientation,
                   " grey16=", options.pictures.grey16,
-                  " precision=", dtype_name(parse_precision(options.model.precision)),
+                  " precision=", dtype_name(parse_precision(options.model.precision, device)),
                   " activation=", activation);
 }
 
 /// The same of a run without options. What the checkpoint says of the activation is not known here
 /// where an option replaced it.
-std::string default_settings_text(const EmbedOptions& options, std::string_view activation) {
-    return settings_text({}, options.model.activation.empty() ? activation : "checkpoint");
+std::string default_settings_text(const EmbedOptions& options, Device device,
+                                  std::string_view activation) {
+    return settings_text({}, device, options.model.activation.empty() ? activation : "checkpoint");
 }
 
 /// Why a vector cannot be stored; nothing where it can.
@@ -151,15 +152,16 @@ EmbedSummary embed(const EmbedOptions& options, const Environment& environment,
     Encoder encoder(session, reporter,
                     {.pictures = options.pictures, .layer = layer, .normalize = normalize});
     const std::string_view activation = activation_name(session.model().config().text.activation);
+    const Device device = session.backend().device();
     const io::EmbeddingHeader header{.model = session.model().id(),
                                      .normalized = normalize,
                                      .logit_scale = session.model().logit_scale(),
                                      .dim = encoder.dim(options.texts),
                                      .store = store,
                                      .tool = environment.program,
-                                     .settings = settings_text(options, activation)};
+                                     .settings = settings_text(options, device, activation)};
     EmbeddingOutput output(options.output, format, header, options.resume,
-                           default_settings_text(options, activation));
+                           default_settings_text(options, device, activation));
     FailureLog failures(reporter, options.errors);
     std::vector<std::string_view> own_keys = {"model", "embedding"};
     if (layer != Layer::projected)

@@ -8,13 +8,18 @@
 
 namespace clip::app {
 
-DType parse_precision(const std::string& text) {
-    if (text == "auto" || text == "fp32")
+DType parse_precision(const std::string& text, Device device) {
+    if (text == "auto")
+        return device.is_cpu() ? DType::f32 : DType::f16;
+    if (text == "fp32")
         return DType::f32;
     if (text == "bf16")
         return DType::bf16;
     if (text == "fp16")
         return DType::f16;
+    if (text == "int8" && !device.is_cpu())
+        fail(ErrorCode::unsupported,
+             concat("--precision int8: not on ", device.to_string(), " (want fp16, bf16 or fp32)"));
     if (text == "int8")
         return DType::i8;
     fail(ErrorCode::invalid_argument,
@@ -42,20 +47,30 @@ std::vector<std::string> tokenizer_places(const Checkpoint& checkpoint,
 }
 
 Machine::Machine(const ModelSettings& settings)
-    : pool_(settings.threads), backend_(make_backend(parse_device(settings.device), pool_)) {}
+    : device_(settings.device), options_(settings.backend), pool_(settings.threads) {
+    if (device_ != "auto" || parse_device(device_).is_cpu())
+        backend();
+}
+
+Backend& Machine::backend() {
+    if (backend_ == nullptr)
+        backend_ = make_named_backend(device_, pool_, options_);
+    return *backend_;
+}
 
 Backend& Machine::host_backend() {
-    if (backend_->device().is_cpu())
+    if (backend_ != nullptr && backend_->device().is_cpu())
         return *backend_;
-    if (!host_backend_)
-        host_backend_ = make_backend(Device{}, pool_);
+    if (host_backend_ == nullptr)
+        host_backend_ = make_backend(Device{}, pool_, options_);
     return *host_backend_;
 }
 
 ModelSession::ModelSession(const ModelSettings& settings, const Environment& environment,
                            Machine& machine, Reporter& reporter)
     : environment_(environment), machine_(machine), reporter_(reporter) {
-    const ModelOptions options{.storage = parse_precision(settings.precision)};
+    const ModelOptions options{.storage =
+                                   parse_precision(settings.precision, machine.backend().device())};
     Checkpoint checkpoint = open_checkpoint(find_model(settings.model, environment),
                                             {.activation = parse_activation(settings.activation)});
     for (const std::string& note : checkpoint.notes)

@@ -24,10 +24,12 @@ struct ModelSettings {
     std::string device = "auto";    ///< auto, cpu, cuda or cuda:N
     std::string precision = "auto"; ///< fp32, bf16, fp16, int8 or auto
     std::string activation;         ///< empty: as the checkpoint says; else quick-gelu or gelu
+    BackendOptions backend;
 };
 
-/// How weights are kept for a --precision. Errors: invalid_argument.
-DType parse_precision(const std::string& text);
+/// How weights are kept for a --precision; auto is fp32 on the CPU and fp16 on a GPU.
+/// Errors: invalid_argument; unsupported (int8 on a GPU).
+DType parse_precision(const std::string& text, Device device);
 
 /// The activation of a name, none for an empty one. Errors: invalid_argument.
 std::optional<Activation> parse_activation(const std::string& text);
@@ -37,21 +39,24 @@ std::optional<Activation> parse_activation(const std::string& text);
 std::vector<std::string> tokenizer_places(const Checkpoint& checkpoint,
                                           const Environment& environment);
 
-/// The threads and the backend of a run. Used by one thread at a time.
+/// The threads and the backends of a run. Used by one thread at a time.
 class Machine {
   public:
-    /// Errors: invalid_argument, unsupported (no such device here).
+    /// Errors: invalid_argument, unsupported (no such device here), and those of its start.
     explicit Machine(const ModelSettings& settings);
 
     ThreadPool& pool() { return pool_; }
-    Backend& backend() { return *backend_; }
-    /// For what is small, or whose tensors are the host's: backend() itself where it is the CPU's.
+    /// What computes the towers. With auto, a GPU is started when this is called first: a run
+    /// without a model needs none. Errors: as above.
+    Backend& backend();
+    /// The CPU, for vectors that are on the host: the same backend where the towers run on it.
     Backend& host_backend();
 
   private:
+    std::string device_;
+    BackendOptions options_;
     ThreadPool pool_;
-    std::unique_ptr<Backend> backend_;
-    std::unique_ptr<Backend> host_backend_; ///< null until it is asked for
+    std::unique_ptr<Backend> backend_, host_backend_;
 };
 
 /// An open checkpoint. Weights are prepared and the tokenizer is read when they are first used.

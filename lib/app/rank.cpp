@@ -198,8 +198,7 @@ void rank_queries(Run& run, AnswerFormat format, TextOutput& output) {
     TopKSearch best(run.machine.pool(), queries.vectors,
                     {.k = run.options.top,
                      .least = scale.least_cosine(),
-                     .softmax_scale = scale.softmax_scale(),
-                     .device = parse_device(run.options.model.device)});
+                     .softmax_scale = scale.softmax_scale()});
     search(run, best);
     check_some_usable(run);
     if (!run.stopped())
@@ -220,8 +219,7 @@ void group_duplicates(Run& run, AnswerFormat format, TextOutput& output) {
     const auto groups =
         find_duplicates(run.machine.pool(), pointers,
                         {.least = run.options.threshold.value_or(DuplicateOptions{}.least),
-                         .between = run.options.between,
-                         .device = parse_device(run.options.model.device)},
+                         .between = run.options.between},
                         bad, [&](double share) {
                             const auto done =
                                 static_cast<std::uint64_t>(share * static_cast<double>(total));

@@ -25,8 +25,7 @@ std::unique_ptr<io::EngineWriter> make_writer(const RankOptions& options) {
 class Exporter {
   public:
     Exporter(const RankOptions& options, const Candidates& candidates, Reporter& reporter)
-        : candidates_(candidates), reporter_(reporter), writer_(make_writer(options)),
-          worker_(parse_device(options.model.device)) {}
+        : candidates_(candidates), reporter_(reporter), writer_(make_writer(options)) {}
 
     void visit(const CandidateBlock& of, std::vector<BadRows>& bad) {
         const std::int64_t rows = of.rows.rows(), step = of.rows.block_rows();

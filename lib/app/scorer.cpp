@@ -66,17 +66,12 @@ std::optional<Error> Scorer::score(std::vector<Input>& batch) {
     const auto rows = static_cast<std::int64_t>(scored_.size());
     const auto classes = static_cast<std::int64_t>(classifier_.labels.size());
     matrix_.resize(scored_.size() * classifier_.labels.size());
-    if (rows > 0) {
-        Backend& backend = model_.machine().backend();
-        Memory& memory = backend.memory();
-        if (!classes_)
-            classes_.emplace(ConstView{classifier_.weights.data(), Shape{classes, classifier_.dim}},
-                             memory);
-        const StagedInput vectors({vectors_.data(), Shape{rows, classifier_.dim}}, memory);
-        const StagedOutput scores({matrix_.data(), Shape{rows, classes}}, memory);
-        ops::similarity(backend, {.a = vectors, .b = *classes_, .scale = scale_, .y = scores});
-        scores.finish();
-    }
+    if (rows > 0)
+        ops::similarity(model_.machine().host_backend(),
+                        {.a = {vectors_.data(), Shape{rows, classifier_.dim}},
+                         .b = {classifier_.weights.data(), Shape{classes, classifier_.dim}},
+                         .scale = scale_,
+                         .y = {matrix_.data(), Shape{rows, classes}}});
     return end;
 }
 

@@ -12,7 +12,6 @@
 #include "app/lazy_model.hpp"
 #include "app/reporter.hpp"
 #include "model/zero_shot.hpp"
-#include "tensor/staging.hpp"
 
 namespace clip::app {
 
@@ -49,7 +48,6 @@ class Scorer {
     FailureLog& failures_;
     Reporter& reporter_;
     bool warned_ = false;
-    std::optional<StagedInput> classes_; ///< (C, E) where the backend has them
     std::vector<Encoded> encoded_;
     std::vector<const Input*> scored_;
     std::vector<float> vectors_, matrix_;

@@ -7,7 +7,6 @@
 
 #include "app/model_session.hpp"
 #include "base/concat.hpp"
-#include "base/device.hpp"
 #include "base/error.hpp"
 
 namespace clip::app {
@@ -57,12 +56,12 @@ void check_train_options(const TrainOptions& options) {
                       "(got ",
                       options.columns.size(), ")"));
     check_exclusions(options);
-    const DType precision = parse_precision(options.precision);
-    if (precision == DType::i8 ||
-        (precision != DType::f32 && parse_device(options.device).is_cpu()))
+    const Device device = parse_device(options.device);
+    const DType compute = parse_precision(options.precision, device);
+    if (device.is_cpu() && compute != DType::f32)
         fail(ErrorCode::unsupported,
-             concat("--precision: training computes in fp32 only",
-                    precision == DType::i8 ? "" : " on the CPU", " (got ", options.precision, ")"));
+             concat("--precision: training on the CPU computes in fp32 (got ", options.precision,
+                    ")"));
     if (options.train_tokenizer > 0 && options.train_tokenizer < 514)
         reject(concat("--train-tokenizer: 512 bytes and two marks are in every vocabulary (got ",
                       options.train_tokenizer, ", want at least 514)"));
@@ -102,7 +101,7 @@ trainer::Recipe train_recipe(const TrainOptions& options, const ModelConfig& con
     recipe.slices = options.accumulate;
     recipe.shuffle_buffer = options.shuffle_buffer;
     recipe.average = options.average;
-    recipe.precision = parse_precision(options.precision);
+    recipe.precision = parse_precision(options.precision, parse_device(options.device));
     if (recipe.batch_size > pairs)
         reject(
             concat("--batch-size: a batch is larger than the data (got ", recipe.batch_size,

@@ -4,6 +4,7 @@
 
 #include <charconv>
 
+#include "backend/cuda_loader.hpp"
 #include "backend/ref/ref_backend.hpp"
 #include "base/concat.hpp"
 #if CLIP_WITH_ONEDNN
@@ -40,12 +41,11 @@ std::unique_ptr<Backend> make_automatic(ThreadPool& pool) {
 
 } // namespace
 
-std::unique_ptr<Backend> make_backend(Device device, ThreadPool& pool, CpuImplementation which) {
+std::unique_ptr<Backend> make_backend(Device device, ThreadPool& pool,
+                                      const BackendOptions& options) {
     if (!device.is_cpu())
-        fail(ErrorCode::unsupported,
-             concat("make backend: the CUDA backend is not in this build (got ", device.to_string(),
-                    ", want cpu)"));
-    switch (which) {
+        return make_cuda_backend(device.index, options.cuda, pool, options.cuda_plugin);
+    switch (options.cpu) {
     case CpuImplementation::automatic:
         return make_automatic(pool);
     case CpuImplementation::ref:
@@ -54,6 +54,19 @@ std::unique_ptr<Backend> make_backend(Device device, ThreadPool& pool, CpuImplem
         return make_onednn(pool);
     }
     fail(ErrorCode::internal, "make backend: unknown implementation");
+}
+
+std::unique_ptr<Backend> make_named_backend(const std::string& device, ThreadPool& pool,
+                                            const BackendOptions& options) {
+    const Device best = parse_device(device);
+    if (device == "auto" && !best.is_cpu()) {
+        try {
+            return make_backend(best, pool, options);
+        } catch (const Error&) { // not what was asked for
+        }
+        return make_backend(Device{}, pool, options);
+    }
+    return make_backend(best, pool, options);
 }
 
 std::vector<std::string> describe_backends() {
@@ -67,12 +80,21 @@ std::vector<std::string> describe_backends() {
     lines.emplace_back("onednn: not in this build");
 #endif
     lines.emplace_back("ref");
-    lines.emplace_back("cuda: not in this build");
+    if (find_cuda_plugin().empty())
+        lines.emplace_back("cuda: not in this build");
+    else if (const int gpus = count_gpu_files(); gpus == 0)
+        lines.emplace_back("cuda: no GPU");
+    else
+        lines.push_back(concat("cuda (GPUs: ", gpus, ")"));
     return lines;
 }
 
 Device parse_device(const std::string& text) {
-    if (text == "cpu" || text == "auto")
+    if (text == "auto")
+        return {count_gpu_files() > 0 && !find_cuda_plugin().empty() ? Device::Kind::cuda
+                                                                     : Device::Kind::cpu,
+                0};
+    if (text == "cpu")
         return {};
     if (text == "cuda")
         return {Device::Kind::cuda, 0};

@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <string_view>
 #include <unistd.h>
+#include <utility>
 
 #include "base/concat.hpp"
 
@@ -55,6 +56,13 @@ LoadedPlugin load_plugin(const PluginFile& file, std::span<const char* const> sy
         problem = said != nullptr ? said : "it is not a plugin of this program";
     }
     return {{}, problem};
+}
+
+std::string find_plugin(const PluginFile& file) {
+    for (std::string& place : plugin_places(file))
+        if (::access(place.c_str(), R_OK) == 0)
+            return std::move(place);
+    return {};
 }
 
 } // namespace clip

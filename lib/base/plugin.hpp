@@ -10,9 +10,10 @@
 namespace clip {
 
 struct PluginFile {
-    std::string name;         ///< "libclip_opencv.so"
-    std::string build_folder; ///< where it lies in a build, from the build's top: "lib/data/opencv_plugin"
-    std::string chosen;       ///< its path; empty: beside the program, in the build, or installed
+    std::string name; ///< "libclip_opencv.so"
+    std::string
+        build_folder; ///< where it lies in a build, from the build's top: "lib/data/opencv_plugin"
+    std::string chosen; ///< its path; empty: beside the program, in the build, or installed
     bool shares_symbols = false; ///< whether what it loads itself must see what it links
 };
 
@@ -23,5 +24,8 @@ struct LoadedPlugin {
 
 /// Loads the plugin and finds its functions, all of them or none. It is never unloaded.
 LoadedPlugin load_plugin(const PluginFile& file, std::span<const char* const> symbols);
+
+/// Where the plugin would be loaded from, or empty.
+std::string find_plugin(const PluginFile& file);
 
 } // namespace clip

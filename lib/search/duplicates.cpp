@@ -55,7 +55,6 @@ class UnionFind {
 };
 
 struct Worker : SearchWorker {
-    using SearchWorker::SearchWorker;
     std::vector<std::pair<std::uint64_t, std::uint64_t>> links;
 };
 
@@ -73,7 +72,7 @@ class DuplicateSearch {
   public:
     DuplicateSearch(ThreadPool& pool, std::span<const RowSet* const> sets,
                     const DuplicateOptions& options)
-        : pool_(pool), options_(options), workers_(options.device), sets_(sets) {
+        : pool_(pool), options_(options), sets_(sets) {
         for (std::size_t i = 0; i < sets.size(); ++i) {
             const RowSet& set = *sets[i];
             if (set.width() != sets.front()->width())

@@ -7,7 +7,6 @@
 #include <span>
 #include <vector>
 
-#include "base/device.hpp"
 #include "base/thread_pool.hpp"
 #include "search/row_block.hpp"
 #include "search/row_set.hpp"
@@ -17,7 +16,6 @@ namespace clip {
 struct DuplicateOptions {
     float least = 0.95F;  ///< two rows are linked where their cosine is at least this
     bool between = false; ///< only rows of different sets
-    Device device;
 };
 
 struct DuplicateMember {

@@ -11,11 +11,10 @@
 
 namespace clip {
 
-/// A backend of one thread: the threads of a search work on different blocks, not on one op. Rows
-/// come from files and are screened in less time than they would take to another memory, so that
-/// the host searches whatever device encodes.
+/// A backend of one thread: the threads of a search work on different blocks, not on one op. It is
+/// the CPU's whatever encodes the queries: rows come from files faster than a GPU would get them.
 struct SearchWorker {
-    explicit SearchWorker(Device) : backend(make_backend(Device{}, pool)) {}
+    SearchWorker() : backend(make_backend(Device{}, pool)) {}
     ThreadPool pool{1};
     std::unique_ptr<Backend> backend;
     RowBlock block;
@@ -23,12 +22,10 @@ struct SearchWorker {
     std::vector<BadRows> bad;
 };
 
-/// Hands a worker to each part of a loop that runs. `Worker` is made of a Device.
+/// Hands a worker to each part of a loop that runs.
 template <typename Worker>
 class SearchWorkers {
   public:
-    explicit SearchWorkers(Device device) : device_(device) {}
-
     class Lease {
       public:
         explicit Lease(SearchWorkers& owner) : owner_(owner), worker_(owner.take()) {}
@@ -58,7 +55,7 @@ class SearchWorkers {
     Worker* take() {
         const std::lock_guard lock(mutex_);
         if (free_.empty()) {
-            all_.push_back(std::make_unique<Worker>(device_));
+            all_.push_back(std::make_unique<Worker>());
             free_.reserve(all_.size());
             return all_.back().get();
         }
@@ -67,7 +64,6 @@ class SearchWorkers {
         return worker;
     }
 
-    Device device_;
     std::mutex mutex_;
     std::vector<std::unique_ptr<Worker>> all_;
     std::vector<Worker*> free_;

@@ -77,7 +77,6 @@ struct ExpSum {
 };
 
 struct Worker : SearchWorker {
-    using SearchWorker::SearchWorker;
     std::vector<Best> best;    // (Q)
     std::vector<float> limits; // (Q) for the block that is screened
     std::vector<double> dots;
@@ -89,7 +88,7 @@ struct Worker : SearchWorker {
 
 struct TopKSearch::State {
     State(ThreadPool& pool_, const SearchQueries& queries_, const SearchOptions& options_)
-        : pool(pool_), queries(queries_), options(options_), workers(options_.device),
+        : pool(pool_), queries(queries_), options(options_),
           limits(static_cast<std::size_t>(queries_.count())),
           sums(options_.softmax_scale ? static_cast<std::size_t>(queries_.count()) : 0) {
         for (std::atomic<float>& limit : limits)

@@ -9,7 +9,6 @@
 #include <optional>
 #include <vector>
 
-#include "base/device.hpp"
 #include "base/thread_pool.hpp"
 #include "search/queries.hpp"
 #include "search/row_block.hpp"
@@ -21,7 +20,6 @@ struct SearchOptions {
     std::optional<float> least; ///< only hits of at least this cosine
     /// Where given, sums of exp(scale * cosine) over all rows are kept, for softmax.
     std::optional<double> softmax_scale;
-    Device device;
 };
 
 struct SearchHit {
@@ -39,7 +37,7 @@ struct SearchHit {
 /// Source: the search of Radford et al. 2021 section 3.1.2 in the form of a streaming top-k.
 class TopKSearch {
   public:
-    /// `queries` and `pool` must outlive this. Errors: unsupported (device).
+    /// `queries` and `pool` must outlive this.
     TopKSearch(ThreadPool& pool, const SearchQueries& queries, const SearchOptions& options);
     ~TopKSearch();
 

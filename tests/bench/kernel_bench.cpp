@@ -323,9 +323,9 @@ bool parse(int argc, char** argv, Options& options) {
 
 std::unique_ptr<Backend> make(ThreadPool& pool, const Options& options) {
     if (options.backend == "ref")
-        return make_backend({}, pool, CpuImplementation::ref);
+        return make_backend({}, pool, {.cpu = CpuImplementation::ref});
     if (options.backend == "onednn")
-        return make_backend({}, pool, CpuImplementation::onednn);
+        return make_backend({}, pool, {.cpu = CpuImplementation::onednn});
     std::optional<Isa> isa;
     for (const Isa usable : usable_isas())
         if (isa_name(usable) == options.isa)
@@ -345,7 +345,7 @@ int main(int argc, char** argv) {
     }
     ThreadPool pool(options.threads);
     const auto backend = make(pool, options);
-    const auto reference = make_backend({}, pool, CpuImplementation::ref);
+    const auto reference = make_backend({}, pool, {.cpu = CpuImplementation::ref});
     const double peak = options.mode == Options::Mode::perf
                             ? bench::fma_peak() * static_cast<double>(options.threads)
                             : 1;

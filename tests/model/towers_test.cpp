@@ -83,7 +83,7 @@ TEST_CASE("towers: embeddings of pictures and texts equal PyTorch's, on every CP
          {CpuImplementation::automatic, CpuImplementation::onednn, CpuImplementation::ref}) {
         std::unique_ptr<Backend> backend;
         try {
-            backend = make_backend(Device{}, pool, which);
+            backend = make_backend(Device{}, pool, {.cpu = which});
         } catch (const Error& error) {
             REQUIRE(which == CpuImplementation::onednn); // the only one that a build may lack
             MESSAGE("skipped: " << error.what());

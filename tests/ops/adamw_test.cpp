@@ -22,9 +22,13 @@ TEST_CASE("adamw: three steps over two groups are PyTorch's") {
             for (auto* each : {&grad, &other})
                 for (float& value : *each)
                     value *= 2;
+            CallMemory memory;
+            const auto at = [&](std::vector<float>& of) {
+                return memory.through(of, {static_cast<std::int64_t>(of.size())}).f32();
+            };
             const AdamWParameter parameters[] = {
-                {decayed.data(), grad.data(), mean[0].data(), square[0].data(), 5, true},
-                {bare.data(), other.data(), mean[1].data(), square[1].data(), 3, false}};
+                {at(decayed), memory.in(grad, {5}).f32(), at(mean[0]), at(square[0]), 5, true},
+                {at(bare), memory.in(other, {3}).f32(), at(mean[1]), at(square[1]), 3, false}};
             CHECK(ops::grad_norm(used, parameters) ==
                   doctest::Approx(2 * training_golden("adamw.norm." + number)[0]).epsilon(1e-6));
             AdamWArgs args;
@@ -36,6 +40,7 @@ TEST_CASE("adamw: three steps over two groups are PyTorch's") {
             args.grad_scale = 0.5f;
             args.step = step + 1;
             ops::adamw(used, args);
+            memory.write_back();
             check_golden("adamw.decayed." + number, decayed, 5e-7);
             check_golden("adamw.bare." + number, bare, 5e-7);
         }
@@ -50,14 +55,20 @@ TEST_CASE("adamw, grad_norm: the same bits on any number of threads, in many pie
         double norm = 0;
         for (const std::size_t threads : {1, 2, 3}) {
             Backend& used = backend(name, threads);
-            std::vector<float> weight = start, mean(start.size()), square(start.size());
-            const AdamWParameter parameters[] = {
-                {weight.data(), grad.data(), mean.data(), square.data(), kCount, true}};
+            std::vector<float> weight = start;
+            const std::vector<float> zeros(start.size());
+            CallMemory memory;
+            const Shape shape{kCount};
+            const AdamWParameter parameters[] = {{memory.through(weight, shape).f32(),
+                                                  memory.in(grad, shape).f32(),
+                                                  memory.in_out(zeros, shape).f32(),
+                                                  memory.in_out(zeros, shape).f32(), kCount, true}};
             AdamWArgs args;
             args.parameters = parameters;
             args.learning_rate = 1e-3;
             args.weight_decay = 0.1;
             ops::adamw(used, args);
+            memory.write_back();
             if (threads == 1) {
                 first = weight;
                 norm = ops::grad_norm(used, parameters);

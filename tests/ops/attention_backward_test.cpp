@@ -204,23 +204,25 @@ TEST_CASE("attention backward: q, k and v and their gradients may lie side by si
             for (std::int64_t part = 0; part < 3; ++part)
                 std::copy_n(from[part]->data() + r * problem.width, problem.width,
                             qkv.data() + r * stride + part * problem.width);
+        CallMemory memory;
         AttentionBackwardArgs args;
-        args.q = qkv.data();
-        args.k = qkv.data() + problem.width;
-        args.v = qkv.data() + 2 * problem.width;
+        args.q = memory.in(qkv, {count, stride}).f32();
+        args.k = args.q + problem.width;
+        args.v = args.q + 2 * problem.width;
         args.q_stride = args.kv_stride = args.grad_q_stride = args.grad_kv_stride = stride;
         args.q_offsets = args.k_offsets = problem.q_all;
         args.heads = row.heads;
         args.head_width = row.head_width;
         args.scale = 0.3f;
         args.causal = true;
-        args.y = {problem.y.data(), {count, problem.width}, DType::f32, {}};
-        args.log_sum_exp = {problem.log_sum_exp.data(), {count, row.heads}, DType::f32, {}};
-        args.grad_y = {problem.grad_y.data(), {count, problem.width}, DType::f32, {}};
-        args.grad_q = grads.data();
-        args.grad_k = grads.data() + problem.width;
-        args.grad_v = grads.data() + 2 * problem.width;
+        args.y = memory.in(problem.y, {count, problem.width});
+        args.log_sum_exp = memory.in(problem.log_sum_exp, {count, row.heads});
+        args.grad_y = memory.in(problem.grad_y, {count, problem.width});
+        args.grad_q = memory.through(grads, {count, stride}).f32();
+        args.grad_k = args.grad_q + problem.width;
+        args.grad_v = args.grad_q + 2 * problem.width;
         ops::attention_backward(used, args);
+        memory.write_back();
         INFO(name);
         for (std::size_t part = 0; part < 3; ++part) {
             std::vector<float> got;
@@ -238,7 +240,7 @@ TEST_CASE("attention backward: q, k and v and their gradients may lie side by si
                 ErrorCode::invalid_argument, [&] { ops::attention_backward(used, changed); }, what);
         };
         bad("gradients over one another", [](auto& a) { a.grad_k = a.grad_q + 1; });
-        bad("gradients over inputs", [&](auto& a) { a.grad_q = qkv.data(); });
+        bad("gradients over inputs", [&](auto& a) { a.grad_q = const_cast<float*>(args.q); });
         bad("grad_v null", [](auto& a) { a.grad_v = nullptr; });
         bad("stride", [](auto& a) { a.grad_kv_stride = 3; });
         bad("another stride in the same rows", [](auto& a) { a.grad_q_stride *= 2; });

@@ -95,14 +95,14 @@ Solved<T> whole(const Batch& batch) {
 Solved<float> rank_part(Backend& used, const Batch& batch, std::int64_t first, std::int64_t rows,
                         SumAcross* across) {
     const Shape shape{rows, batch.channels}, channels{batch.channels};
+    CallMemory memory(used);
     const auto part = [&](const std::vector<float>& of) {
-        return ConstView{of.data() + first * batch.channels, shape, DType::f32, {}};
+        const auto begin = of.begin() + first * batch.channels;
+        return memory.in({begin, begin + shape.numel()}, shape);
     };
-    const auto in = [&](const std::vector<float>& of) {
-        return ConstView{of.data(), channels, DType::f32, {}};
-    };
-    const auto out = [](std::vector<float>& of, const Shape& as) {
-        return MutView{of.data(), as, DType::f32, {}};
+    const auto in = [&](const std::vector<float>& of) { return memory.in(of, channels); };
+    const auto out = [&](std::vector<float>& of, const Shape& as) {
+        return memory.through(of, as);
     };
     const std::vector<float> none(batch.gamma.size());
     const std::vector<float> places(static_cast<std::size_t>(shape.numel()));
@@ -130,7 +130,19 @@ Solved<float> rank_part(Backend& used, const Batch& batch, std::int64_t first, s
     back.grad_x = out(to.grad_x, shape);
     back.across = across;
     ops::batch_norm_backward(used, back);
+    memory.write_back();
     return to;
+}
+
+/// Of devices there is one backend for all numbers of threads, but ranks want one each.
+Backend& rank_backend(const std::string& name, std::size_t rank) {
+    if (!on_cuda())
+        return backend(name, rank + 1);
+    static ThreadPool pool(1);
+    static std::vector<std::unique_ptr<Backend>> made;
+    while (made.size() <= rank)
+        made.push_back(make_cuda(pool));
+    return *made[rank];
 }
 
 Batch make_batch(std::int64_t rows, std::int64_t channels, Regime regime) {
@@ -147,8 +159,8 @@ Batch make_batch(std::int64_t rows, std::int64_t channels, Regime regime) {
             variance};
 }
 
-void check(const std::string& what, const std::vector<float>& got, const std::vector<double>& oracle,
-           const std::vector<float>& naive) {
+void check(const std::string& what, const std::vector<float>& got,
+           const std::vector<double>& oracle, const std::vector<float>& naive) {
     const Comparison comparison = compare(got, oracle, naive);
     CHECK_MESSAGE(comparison.ok, what, ": ", comparison.problem);
 }
@@ -167,9 +179,9 @@ TEST_CASE("batch norm across ranks: the whole batch's results, whatever each ran
                      regime_name(regime));
                 Meeting meeting(split.size());
                 std::vector<Solved<float>> parts(split.size());
-                std::vector<Backend*> backends; // each with threads of its own
+                std::vector<Backend*> backends; // each with threads, or a stream, of its own
                 for (std::size_t rank = 0; rank < split.size(); ++rank)
-                    backends.push_back(&backend(name, rank + 1));
+                    backends.push_back(&rank_backend(name, rank));
                 std::vector<std::thread> ranks;
                 std::int64_t first = 0;
                 for (std::size_t rank = 0; rank < split.size(); first += split[rank++])
@@ -218,17 +230,19 @@ TEST_CASE("batch norm across ranks: a gradient that nobody wants is not talked a
         std::vector<float> grad_gamma(4), grad_beta(4);
         const Solved<float> results = rank_part(used, batch, 0, 6, &across);
         CHECK(across.calls == 3);
+        CallMemory memory;
         BatchNormBackwardArgs back;
         const Shape shape{6, 4}, channels{4};
-        back.x = {batch.x.data(), shape, DType::f32, {}};
-        back.gamma = {batch.gamma.data(), channels, DType::f32, {}};
-        back.mean = {results.mean.data(), channels, DType::f32, {}};
-        back.rstd = {results.rstd.data(), channels, DType::f32, {}};
-        back.grad_y = {batch.grad_y.data(), shape, DType::f32, {}};
-        back.grad_gamma = {grad_gamma.data(), channels, DType::f32, {}};
-        back.grad_beta = {grad_beta.data(), channels, DType::f32, {}};
+        back.x = memory.in(batch.x, shape);
+        back.gamma = memory.in(batch.gamma, channels);
+        back.mean = memory.in(results.mean, channels);
+        back.rstd = memory.in(results.rstd, channels);
+        back.grad_y = memory.in(batch.grad_y, shape);
+        back.grad_gamma = memory.through(grad_gamma, channels);
+        back.grad_beta = memory.through(grad_beta, channels);
         back.across = &across;
         ops::batch_norm_backward(used, back);
+        memory.write_back();
         CHECK(across.calls == 3);
         CHECK(grad_gamma == results.grad_gamma);
         CHECK(grad_beta == results.grad_beta);

@@ -13,13 +13,6 @@ using namespace clip::test;
 
 namespace {
 
-ConstView view(const std::vector<float>& of, const Shape& shape) {
-    return {of.data(), shape, DType::f32, {}};
-}
-MutView view(std::vector<float>& of, const Shape& shape) {
-    return {of.data(), shape, DType::f32, {}};
-}
-
 template <typename T>
 struct Solved {
     std::vector<T> y, mean, rstd, variance;
@@ -91,24 +84,27 @@ TEST_CASE("batch norm: results, running statistics and gradients are PyTorch's")
         INFO(name);
         Backend& used = backend(name, 2);
         std::vector<float> y(x.size()), mean(3), rstd(3), running_mean(3), running_variance(3, 1);
+        CallMemory memory;
         BatchNormArgs args;
-        args.x = view(x, shape);
-        args.gamma = view(gamma, channels);
-        args.beta = view(beta, channels);
+        args.x = memory.in(x, shape);
+        args.gamma = memory.in(gamma, channels);
+        args.beta = memory.in(beta, channels);
         args.activation = Activation::relu;
-        args.residual = view(residual, shape);
-        args.y = view(y, shape);
-        args.mean = view(mean, channels);
-        args.rstd = view(rstd, channels);
-        args.running_mean = view(running_mean, channels);
-        args.running_variance = view(running_variance, channels);
+        args.residual = memory.in(residual, shape);
+        args.y = memory.through(y, shape);
+        args.mean = memory.through(mean, channels);
+        args.rstd = memory.through(rstd, channels);
+        args.running_mean = memory.through(running_mean, channels);
+        args.running_variance = memory.through(running_variance, channels);
         ops::batch_norm(used, args);
+        memory.write_back();
         check_golden("batch_norm.y", y);
         check_golden("batch_norm.running_mean", running_mean);
         check_golden("batch_norm.running_variance", running_variance);
         auto grad = golden_f32("batch_norm.grad_y");
-        ops::activation_backward(
-            used, {view(y, shape), view(grad, shape), Activation::relu, view(grad, shape)});
+        const MutView grad_view = memory.through(grad, shape);
+        ops::activation_backward(used, {args.y, grad_view, Activation::relu, grad_view});
+        memory.write_back();
         check_golden("batch_norm.grad_residual", grad);
         std::vector<float> grad_gamma(3), grad_beta(3);
         BatchNormBackwardArgs back;
@@ -116,11 +112,12 @@ TEST_CASE("batch norm: results, running statistics and gradients are PyTorch's")
         back.gamma = args.gamma;
         back.mean = args.mean;
         back.rstd = args.rstd;
-        back.grad_x = view(grad, shape); // in place
+        back.grad_x = grad_view; // in place
         back.grad_y = back.grad_x;
-        back.grad_gamma = view(grad_gamma, channels);
-        back.grad_beta = view(grad_beta, channels);
+        back.grad_gamma = memory.through(grad_gamma, channels);
+        back.grad_beta = memory.through(grad_beta, channels);
         ops::batch_norm_backward(used, back);
+        memory.write_back();
         check_golden("batch_norm.grad_x", grad);
         check_golden("batch_norm.grad_gamma", grad_gamma);
         check_golden("batch_norm.grad_beta", grad_beta);

@@ -20,13 +20,6 @@ constexpr std::int64_t kWidth = 8, kTokens = 3, kHeads = 2;
 constexpr const char* kLinear[] = {"qkv", "out", "fc1", "fc2"};
 constexpr const char* kNorms[] = {"ln_1", "ln_2"};
 
-ConstView in(const std::vector<float>& of, const Shape& shape) {
-    return {of.data(), shape, DType::f32, {}};
-}
-MutView out(std::vector<float>& of, const Shape& shape) {
-    return {of.data(), shape, DType::f32, {}};
-}
-
 struct Linear {
     std::vector<float> weight, bias, grad_weight, grad_bias;
     std::int64_t in_features, out_features;
@@ -62,14 +55,16 @@ struct Block {
         norm.mean.resize(static_cast<std::size_t>(rows));
         norm.rstd.resize(static_cast<std::size_t>(rows));
         std::vector<float> y(x.size());
+        CallMemory memory;
         LayerNormArgs args;
-        args.x = in(x, {rows, kWidth});
-        args.gamma = in(norm.gamma, {kWidth});
-        args.beta = in(norm.beta, {kWidth});
-        args.y = out(y, {rows, kWidth});
-        args.mean = out(norm.mean, {rows});
-        args.rstd = out(norm.rstd, {rows});
+        args.x = memory.in(x, {rows, kWidth});
+        args.gamma = memory.in(norm.gamma, {kWidth});
+        args.beta = memory.in(norm.beta, {kWidth});
+        args.y = memory.through(y, {rows, kWidth});
+        args.mean = memory.through(norm.mean, {rows});
+        args.rstd = memory.through(norm.rstd, {rows});
         ops::layer_norm(backend, args);
+        memory.write_back();
         return y;
     }
     /// The gradient goes through the norm and joins the one that went past it, in place.
@@ -77,17 +72,19 @@ struct Block {
                             const std::vector<float>& grad_y, std::vector<float>& residual,
                             std::int64_t rows) {
         Norm& norm = norms[name];
+        CallMemory memory;
         LayerNormBackwardArgs args;
-        args.x = in(x, {rows, kWidth});
-        args.gamma = in(norm.gamma, {kWidth});
-        args.mean = in(norm.mean, {rows});
-        args.rstd = in(norm.rstd, {rows});
-        args.grad_y = in(grad_y, {rows, kWidth});
-        args.grad_x = out(residual, {rows, kWidth});
+        args.x = memory.in(x, {rows, kWidth});
+        args.gamma = memory.in(norm.gamma, {kWidth});
+        args.mean = memory.in(norm.mean, {rows});
+        args.rstd = memory.in(norm.rstd, {rows});
+        args.grad_y = memory.in(grad_y, {rows, kWidth});
+        args.grad_x = memory.through(residual, {rows, kWidth});
         args.residual = args.grad_x;
-        args.grad_gamma = out(norm.grad_gamma, {kWidth});
-        args.grad_beta = out(norm.grad_beta, {kWidth});
+        args.grad_gamma = memory.through(norm.grad_gamma, {kWidth});
+        args.grad_beta = memory.through(norm.grad_beta, {kWidth});
         ops::layer_norm_backward(backend, args);
+        memory.write_back();
     }
 
     std::vector<float> multiply(const char* name, const std::vector<float>& x, std::int64_t rows,
@@ -95,22 +92,26 @@ struct Block {
                                 std::vector<float>* pre_activation = nullptr) {
         const Linear& layer = linear[name];
         const Shape shape{rows, layer.out_features};
-        const auto prepared =
-            ops::prepare_linear(backend, {in(layer.weight, {layer.out_features, layer.in_features}),
-                                          in(layer.bias, {layer.out_features}), DType::f32});
+        const auto prepared = ops::prepare_linear(
+            backend,
+            {ConstView{
+                 layer.weight.data(), {layer.out_features, layer.in_features}, DType::f32, {}},
+             ConstView{layer.bias.data(), {layer.out_features}, DType::f32, {}}, DType::f32});
         std::vector<float> y(static_cast<std::size_t>(shape.numel()));
+        CallMemory memory;
         LinearArgs args;
-        args.x = in(x, {rows, layer.in_features});
+        args.x = memory.in(x, {rows, layer.in_features});
         args.weights = prepared.get();
         if (!residual.empty())
-            args.residual = in(residual, shape);
+            args.residual = memory.in(residual, shape);
         if (pre_activation != nullptr) {
             pre_activation->resize(y.size());
             args.activation = Activation::quick_gelu;
-            args.pre_activation = out(*pre_activation, shape);
+            args.pre_activation = memory.through(*pre_activation, shape);
         }
-        args.y = out(y, shape);
+        args.y = memory.through(y, shape);
         ops::linear(backend, args);
+        memory.write_back();
         return y;
     }
     std::vector<float> multiply_backward(const char* name, const std::vector<float>& x,
@@ -119,18 +120,20 @@ struct Block {
         Linear& layer = linear[name];
         const Shape shape{layer.out_features, layer.in_features};
         std::vector<float> grad_x(x.size());
+        CallMemory memory;
         LinearBackwardArgs args;
-        args.grad_y = in(grad_y, {rows, layer.out_features});
-        args.x = in(x, {rows, layer.in_features});
-        args.weight = in(layer.weight, shape);
+        args.grad_y = memory.in(grad_y, {rows, layer.out_features});
+        args.x = memory.in(x, {rows, layer.in_features});
+        args.weight = memory.in(layer.weight, shape);
         if (!pre_activation.empty()) {
             args.activation = Activation::quick_gelu;
-            args.pre_activation = in(pre_activation, {rows, layer.in_features});
+            args.pre_activation = memory.in(pre_activation, {rows, layer.in_features});
         }
-        args.grad_x = out(grad_x, {rows, layer.in_features});
-        args.grad_weight = out(layer.grad_weight, shape);
-        args.grad_bias = out(layer.grad_bias, {layer.out_features});
+        args.grad_x = memory.through(grad_x, {rows, layer.in_features});
+        args.grad_weight = memory.through(layer.grad_weight, shape);
+        args.grad_bias = memory.through(layer.grad_bias, {layer.out_features});
         ops::linear_backward(backend, args);
+        memory.write_back();
         return grad_x;
     }
 
@@ -144,19 +147,22 @@ struct Block {
         const auto normal = normalise("ln_1", x, rows);
         const auto qkv = multiply("qkv", normal, rows);
         std::vector<float> attended(x.size()), sums(static_cast<std::size_t>(rows * kHeads));
+        CallMemory memory;
         AttentionArgs attention;
-        attention.q = qkv.data();
-        attention.k = qkv.data() + kWidth;
-        attention.v = qkv.data() + 2 * kWidth;
+        const float* qkv_at = memory.in(qkv, {rows, 3 * kWidth}).f32();
+        attention.q = qkv_at;
+        attention.k = qkv_at + kWidth;
+        attention.v = qkv_at + 2 * kWidth;
         attention.q_stride = attention.kv_stride = 3 * kWidth;
         attention.q_offsets = attention.k_offsets = offsets;
         attention.heads = kHeads;
         attention.head_width = kWidth / kHeads;
         attention.scale = 0.5f;
         attention.causal = true;
-        attention.y = out(attended, {rows, kWidth});
-        attention.log_sum_exp = out(sums, {rows, kHeads});
+        attention.y = memory.through(attended, {rows, kWidth});
+        attention.log_sum_exp = memory.through(sums, {rows, kHeads});
         ops::attention(backend, attention);
+        memory.write_back();
         const auto middle = multiply("out", attended, rows, x);
         const auto second = normalise("ln_2", middle, rows);
         std::vector<float> pre;
@@ -181,11 +187,12 @@ struct Block {
         back.causal = true;
         back.y = attention.y;
         back.log_sum_exp = attention.log_sum_exp;
-        back.grad_y = in(grad_attended, {rows, kWidth});
-        back.grad_q = grad_qkv.data();
-        back.grad_k = grad_qkv.data() + kWidth;
-        back.grad_v = grad_qkv.data() + 2 * kWidth;
+        back.grad_y = memory.in(grad_attended, {rows, kWidth});
+        back.grad_q = memory.through(grad_qkv, {rows, 3 * kWidth}).f32();
+        back.grad_k = back.grad_q + kWidth;
+        back.grad_v = back.grad_q + 2 * kWidth;
         ops::attention_backward(backend, back);
+        memory.write_back();
         normalise_backward("ln_1", x, multiply_backward("qkv", normal, grad_qkv, rows), grad, rows);
         return {y, grad};
     }

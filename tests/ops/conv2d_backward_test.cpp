@@ -151,20 +151,21 @@ TEST_CASE("conv2d backward: rejects wrong arguments; update_conv2d gives what pr
         Backend& each = backend(name, 2);
         Conv2dWeights weights{{before.data(), {2, 3, 3, 3}, DType::f32, {}}, {}, 1, 1};
         const auto updated = ops::prepare_conv2d(each, weights);
+        CallMemory memory;
         Conv2dArgs args;
-        args.x = good.x;
-        std::vector<float> y[2] = {std::vector<float>(32), std::vector<float>(32)};
+        args.x = memory.in(values(good.x.numel(), 1), good.x.shape);
         args.weights = updated.get();
-        args.y = {y[0].data(), {1, 4, 4, 2}, DType::f32, {}};
+        args.y = memory.out({1, 4, 4, 2});
         ops::conv2d(each, args); // with the old ones, whose layout may be kept
         weights.weight.data = after.data();
         ops::update_conv2d(each, *updated, weights);
         ops::conv2d(each, args);
         const auto anew = ops::prepare_conv2d(each, weights);
         args.weights = anew.get();
-        args.y = {y[1].data(), {1, 4, 4, 2}, DType::f32, {}};
+        args.y = memory.out({1, 4, 4, 2});
         ops::conv2d(each, args);
         INFO(name);
+        const Results y = memory.results();
         CHECK(compare_bits(y[0], y[1]).ok);
     }
 }

@@ -53,8 +53,10 @@ void check_case(std::int64_t width, DType dtype, Regime regime) {
         EmbeddingArgs args;
         args.ids = std::span(ids).subspan(at, number);
         args.places = std::span(places).subspan(at, number);
-        args.table = {table.bytes.data() + 1, {kVocabulary, width}, dtype, {}};
         args.positions = memory.in(positions, {kPlaces, width});
+        const auto* begin =
+            static_cast<const std::byte*>(memory.bytes(table.bytes.data(), table.bytes.size()));
+        args.table = {begin + 1, {kVocabulary, width}, dtype, args.positions.device};
         args.y = memory.out({count, width});
         ops::embedding(used, args);
         return memory.results();

@@ -168,15 +168,16 @@ TEST_CASE("update_linear: gives what preparing anew gives") {
         const auto updated = ops::prepare_linear(used, {view(before, {20, 30}), {}, DType::f32});
         ops::update_linear(used, *updated, weights);
         const auto anew = ops::prepare_linear(used, weights);
-        std::vector<float> y[2] = {std::vector<float>(100), std::vector<float>(100)};
+        CallMemory memory;
         for (int i = 0; i < 2; ++i) {
             LinearArgs args;
-            args.x = view(x, {5, 30});
+            args.x = memory.in(x, {5, 30});
             args.weights = i == 0 ? updated.get() : anew.get();
-            args.y = {y[i].data(), {5, 20}, DType::f32, {}};
+            args.y = memory.out({5, 20});
             ops::linear(used, args);
         }
         INFO(name);
+        const Results y = memory.results();
         CHECK(compare_bits(y[0], y[1]).ok);
         check_error(
             ErrorCode::shape_mismatch,

@@ -87,14 +87,16 @@ TEST_CASE("convert: rounds as the scalar types do, and back") {
     const auto x = values(100'000, 3);
     on_every_backend([&](Backend& used) {
         for (const DType dtype : {DType::f16, DType::bf16}) {
-            Tensor narrow(Shape{100'000}, dtype), wide(Shape{100'000});
-            ops::convert(used, {.x = {x.data(), narrow.shape(), DType::f32, {}}, .y = narrow});
+            const Shape shape{100'000};
+            CallMemory memory;
+            const MutView narrow = memory.out(shape, dtype), wide = memory.out(shape);
+            ops::convert(used, {.x = memory.in(x, shape), .y = narrow});
             ops::convert(used, {.x = narrow, .y = wide});
+            const std::vector<float> got = memory.results()[1];
             bool same = true;
             for (std::size_t i = 0; i < x.size(); ++i)
-                same = same &&
-                       wide.f32()[i] == (dtype == DType::f16 ? static_cast<float>(Half(x[i]))
-                                                             : static_cast<float>(BFloat16(x[i])));
+                same = same && got[i] == (dtype == DType::f16 ? static_cast<float>(Half(x[i]))
+                                                              : static_cast<float>(BFloat16(x[i])));
             CHECK(same);
         }
     });
@@ -136,8 +138,8 @@ TEST_CASE("add, blend, transpose: the same bits as one loop") {
 TEST_CASE("row dots: float64, row by row, of rows that may be the same") {
     const auto x = values(5 * 700, 6), y = values(5 * 700, 7);
     on_every_backend([&](Backend& used) {
-        const ConstView a{x.data(), {5, 700}, DType::f32, {}},
-            b{y.data(), {5, 700}, DType::f32, {}};
+        CallMemory memory;
+        const ConstView a = memory.in(x, {5, 700}), b = memory.in(y, {5, 700});
         std::vector<double> dots(5), own(5);
         ops::row_dots(used, {.x = a, .y = b, .dots = dots});
         ops::row_dots(used, {.x = a, .y = a, .dots = own});
@@ -158,10 +160,11 @@ TEST_CASE("sum of squares: of all gradients, whatever pieces they are cut into")
     double want = 0;
     for (const float value : x)
         want += static_cast<double>(value) * value;
-    const AdamWParameter parts[] = {{.grad = x.data(), .count = 40'000},
-                                    {.grad = x.data() + 40'000, .count = 10'003},
-                                    {.count = 0}};
     on_every_backend([&](Backend& used) {
+        CallMemory memory;
+        const float* at = memory.in(x, {50'003}).f32();
+        const AdamWParameter parts[] = {
+            {.grad = at, .count = 40'000}, {.grad = at + 40'000, .count = 10'003}, {.count = 0}};
         CHECK(used.sum_of_squares({.parameters = parts}) == doctest::Approx(want).epsilon(1e-12));
         CHECK(ops::grad_norm(used, parts) == std::sqrt(used.sum_of_squares({.parameters = parts})));
     });
@@ -175,9 +178,11 @@ TEST_CASE("similarity top k: what similarity and top k give, to the bit") {
         b[static_cast<std::size_t>(200'000 * width + i)] = b[static_cast<std::size_t>(i)];
     const auto a = values(queries * width, 10);
     on_every_backend([&](Backend& used) {
-        const ConstView left{a.data(), {queries, width}, DType::f32, {}};
-        const ConstView right{b.data(), {rows, width}, DType::f32, {}};
-        Tensor all(Shape{queries, rows}), want(Shape{queries, k}), got(Shape{queries, k});
+        CallMemory memory;
+        const ConstView left = memory.in(a, {queries, width});
+        const ConstView right = memory.in(b, {rows, width});
+        const MutView all = memory.out({queries, rows});
+        const MutView want = memory.out({queries, k}), got = memory.out({queries, k});
         std::vector<std::int64_t> want_at(static_cast<std::size_t>(queries * k)), got_at(want_at);
         ops::similarity(used, {.a = left, .b = right, .scale = 100, .y = all});
         ops::top_k(used, {.x = all, .k = k, .values = want, .indices = want_at});
@@ -188,7 +193,8 @@ TEST_CASE("similarity top k: what similarity and top k give, to the bit") {
                                      .values = got,
                                      .indices = got_at});
         CHECK(got_at == want_at);
-        CHECK(std::equal(got.f32(), got.f32() + queries * k, want.f32()));
+        const Results found = memory.results();
+        CHECK(found[2] == found[1]);
     });
     std::vector<float> found(4);
     std::vector<std::int64_t> at(4);

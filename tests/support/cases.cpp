@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <map>
 #include <memory>
 
@@ -15,6 +16,7 @@ namespace clip::test {
 namespace {
 
 constexpr std::size_t kThreads[] = {1, 2, 3};
+constexpr int kDeviceRuns = 5;
 
 // SplitMix64, so that the values are the same with every standard library.
 class Random {
@@ -128,7 +130,17 @@ std::vector<float> storable_weights(std::int64_t out, std::int64_t in) {
     return weight;
 }
 
+bool on_cuda() {
+    static const bool asked = [] {
+        const char* device = std::getenv("CLIP_TEST_DEVICE");
+        return device != nullptr && std::string_view(device) == "cuda";
+    }();
+    return asked;
+}
+
 std::vector<std::string> backend_names() {
+    if (on_cuda())
+        return {"cuda"};
     std::vector<std::string> names{"ref", "automatic"};
     for (const std::string& line : describe_backends())
         if (line.starts_with("onednn ")) // "onednn: not in this build" does not
@@ -136,57 +148,99 @@ std::vector<std::string> backend_names() {
     return names;
 }
 
+std::unique_ptr<Backend> make_cuda(ThreadPool& pool) {
+    const char* plugin = std::getenv("CLIP_CUDA_PLUGIN");
+    return make_backend({Device::Kind::cuda, 0}, pool,
+                        {.cuda_plugin = plugin == nullptr ? "" : plugin});
+}
+
 Backend& backend(const std::string& name, std::size_t threads) {
     struct Made {
         explicit Made(const std::string& which, std::size_t count)
-            : pool(count), backend(make_backend({}, pool, implementation_called(which))) {}
+            : pool(count),
+              backend(which == "cuda"
+                          ? make_cuda(pool)
+                          : make_backend({}, pool, {.cpu = implementation_called(which)})) {}
         ThreadPool pool;
         std::unique_ptr<Backend> backend;
     };
     static std::map<std::pair<std::string, std::size_t>, std::unique_ptr<Made>> made;
-    auto& slot = made[{name, threads}];
+    auto& slot = made[{name, name == "cuda" ? 2 : threads}];
     if (!slot)
         slot = std::make_unique<Made>(name, threads);
     return *slot->backend;
 }
 
-ConstView CallMemory::in(const std::vector<float>& values, const Shape& shape) {
+CallMemory::CallMemory() : CallMemory(on_cuda() ? backend("cuda", 1).memory() : host_memory()) {}
+
+ConstView CallMemory::in(const std::vector<float>& values, const Shape& shape, DType dtype) {
     if (values.empty() && shape.numel() > 0)
         return {};
     REQUIRE(static_cast<std::int64_t>(values.size()) == shape.numel());
-    inputs_.push_back(std::make_unique<Input>(Input{values, GuardedBuffer<float>(values)}));
-    return {inputs_.back()->buffer.data(), shape, DType::f32, Device{}};
+    std::vector<std::byte> bytes(values.size() * dtype_size(dtype));
+    convert_from_f32(bytes.data(), dtype, values.data(), values.size());
+    return {this->bytes(bytes.data(), bytes.size()), shape, dtype, memory_.device()};
 }
 
-MutView CallMemory::out(const Shape& shape) {
-    outputs_.push_back(
-        std::make_unique<GuardedBuffer<float>>(static_cast<std::size_t>(shape.numel())));
-    return {outputs_.back()->data(), shape, DType::f32, Device{}};
+const void* CallMemory::bytes(const void* from, std::size_t count) {
+    const auto* begin = static_cast<const std::byte*>(from);
+    inputs_.push_back(std::unique_ptr<Input>(new Input{{begin, begin + count}, {memory_, count}}));
+    inputs_.back()->buffer.write(from);
+    return inputs_.back()->buffer.data();
 }
 
-MutView CallMemory::in_out(const std::vector<float>& values, const Shape& shape) {
+MutView CallMemory::add(std::unique_ptr<Output> output, const Shape& shape) {
+    outputs_.push_back(std::move(output));
+    const Output& made = *outputs_.back();
+    return {made.buffer.data(), shape, made.dtype, memory_.device()};
+}
+
+MutView CallMemory::out(const Shape& shape, DType dtype) {
+    const std::size_t bytes = static_cast<std::size_t>(shape.numel()) * dtype_size(dtype);
+    return add(std::unique_ptr<Output>(new Output{dtype, {memory_, bytes}}), shape);
+}
+
+MutView CallMemory::in_out(const std::vector<float>& values, const Shape& shape, DType dtype) {
     REQUIRE(static_cast<std::int64_t>(values.size()) == shape.numel());
-    outputs_.push_back(std::make_unique<GuardedBuffer<float>>(values));
-    return {outputs_.back()->data(), shape, DType::f32, Device{}};
+    return add(std::unique_ptr<Output>(new Output{dtype, {memory_, values, dtype}}), shape);
+}
+
+MutView CallMemory::through(std::vector<float>& values, const Shape& shape) {
+    const MutView view = in_out(values, shape);
+    outputs_.back()->home = &values;
+    return view;
 }
 
 Results CallMemory::results() const {
     for (const auto& input : inputs_) {
-        CHECK(input->buffer.intact());
-        CHECK(input->buffer.holds(input->values));
+        const PlacedBuffer::Found found = input->buffer.read();
+        CHECK(found.intact);
+        CHECK(found.bytes == input->bytes);
     }
     Results results;
     for (const auto& output : outputs_) {
-        CHECK(output->intact());
-        results.push_back(output->copy());
+        const PlacedBuffer::Found found = output->buffer.read();
+        CHECK(found.intact);
+        std::vector<float> values(found.bytes.size() / dtype_size(output->dtype));
+        convert_to_f32(values.data(), found.bytes.data(), output->dtype, values.size());
+        results.push_back(std::move(values));
     }
     return results;
+}
+
+void CallMemory::write_back() const {
+    Results all = results();
+    for (std::size_t i = 0; i < all.size(); ++i)
+        if (outputs_[i]->home != nullptr)
+            *outputs_[i]->home = std::move(all[i]);
 }
 
 void check_op(const OpCase& test) {
     for (const std::string& name : backend_names()) {
         Results first;
         for (std::size_t threads : kThreads) {
+            if (name == "cuda" && threads > 1)
+                break; // of the host's pool, which no kernel uses
             const std::string where = concat(test.name, " [", name, ", threads ", threads, "]");
             INFO(where);
             Backend& used = backend(name, threads);
@@ -198,10 +252,12 @@ void check_op(const OpCase& test) {
                     report(concat(where, " output ", o),
                            compare(got[o], test.oracle[o], test.naive[o], DType::f32,
                                    test.nmse_bound));
-                const Results again = test.run(used, 0, test.items);
-                for (std::size_t o = 0; o < got.size(); ++o)
-                    report(concat(where, " output ", o, ", second run"),
-                           compare_bits(again[o], got[o]));
+                for (int run = 2; run <= (on_cuda() ? kDeviceRuns : 2); ++run) {
+                    const Results again = test.run(used, 0, test.items);
+                    for (std::size_t o = 0; o < got.size(); ++o)
+                        report(concat(where, " output ", o, ", run ", run),
+                               compare_bits(again[o], got[o]));
+                }
             }
             for (std::size_t o = 0; o < got.size(); ++o)
                 report(concat(where, " output ", o, " against 1 thread"),

@@ -4,12 +4,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "backend/backend.hpp"
 #include "support/guarded_buffer.hpp"
+#include "support/placed_buffer.hpp"
 #include "support/tolerance.hpp"
 
 namespace clip::test {
@@ -43,31 +45,59 @@ const T* data_or_null(const std::vector<T>& from) {
     return from.empty() ? nullptr : from.data();
 }
 
-/// "ref", "onednn" where it is built, and "automatic".
+/// Whether the device is what is tested: CLIP_TEST_DEVICE=cuda in the environment. The plugin is
+/// then CLIP_CUDA_PLUGIN where that is set, and a GPU that is not there is a failure.
+bool on_cuda();
+/// "ref", "onednn" where it is built, and "automatic"; or "cuda" alone.
 std::vector<std::string> backend_names();
-/// One backend a name and number of threads, made once.
+/// One backend a name and number of threads, made once; of a device, one for all numbers, so that
+/// the memory of a call is in order with its ops.
 Backend& backend(const std::string& name, std::size_t threads);
+/// Another backend of the device that is tested.
+std::unique_ptr<Backend> make_cuda(ThreadPool& pool);
 
 using Results = std::vector<std::vector<float>>;
 
-/// The memory of one call of an op. Inputs and outputs lie between guards; `results` checks the
-/// guards, and that the inputs are what they were, before it gives the outputs.
+/// The memory of one call of an op, on the device where one is tested. Inputs and outputs lie
+/// between guards; `results` checks the guards, and that the inputs are what they were, before it
+/// gives the outputs.
 class CallMemory {
   public:
-    /// An empty vector gives an empty view.
-    ConstView in(const std::vector<float>& values, const Shape& shape);
-    MutView out(const Shape& shape);
+    /// The memory of what backend_names() has.
+    CallMemory();
+    /// That of one backend.
+    explicit CallMemory(Backend& used) : CallMemory(used.memory()) {}
+    explicit CallMemory(Memory& memory) : memory_(memory) {}
+
+    /// An empty vector gives an empty view. Values are rounded to `dtype`.
+    ConstView in(const std::vector<float>& values, const Shape& shape, DType dtype = DType::f32);
+    MutView out(const Shape& shape, DType dtype = DType::f32);
     /// An output that begins as a copy of `values`: for ops that may work in place.
-    MutView in_out(const std::vector<float>& values, const Shape& shape);
+    MutView in_out(const std::vector<float>& values, const Shape& shape, DType dtype = DType::f32);
+    /// The same, and write_back() puts what it has become into `values`, which must stay.
+    MutView through(std::vector<float>& values, const Shape& shape);
+    /// Bytes of another type.
+    const void* bytes(const void* from, std::size_t count);
+
+    /// Outputs as float32, in the order in which they were asked for.
     Results results() const;
+    void write_back() const;
 
   private:
     struct Input {
-        std::vector<float> values;
-        GuardedBuffer<float> buffer;
+        std::vector<std::byte> bytes;
+        PlacedBuffer buffer;
     };
+    struct Output {
+        DType dtype;
+        PlacedBuffer buffer;
+        std::vector<float>* home = nullptr;
+    };
+    MutView add(std::unique_ptr<Output> output, const Shape& shape);
+
+    Memory& memory_;
     std::vector<std::unique_ptr<Input>> inputs_;
-    std::vector<std::unique_ptr<GuardedBuffer<float>>> outputs_;
+    std::vector<std::unique_ptr<Output>> outputs_;
 };
 
 /// One row of a case table.
@@ -84,7 +114,8 @@ struct OpCase {
 };
 
 /// Runs the case on every backend with 1, 2 and 3 threads: values against the oracle, the same bits
-/// in a second run, with other threads, and for items computed in other company. A doctest check
+/// in a second run (and in five on a device, where threads come in another order each time), with
+/// other threads, and for items computed in other company. A doctest check
 /// fails with one line that names the case, the backend and the threads.
 void check_op(const OpCase& test);
 

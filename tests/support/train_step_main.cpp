@@ -60,7 +60,8 @@ int run(int argc, char** argv) {
     const std::size_t slices = argc > 4 ? static_cast<std::size_t>(std::atoi(argv[4])) : 1;
     const char* launched = std::getenv("OMPI_COMM_WORLD_SIZE");
     CommunicatorSettings communication;
-    communication.launched = launched != nullptr ? static_cast<std::size_t>(std::atoi(launched)) : 1;
+    communication.launched =
+        launched != nullptr ? static_cast<std::size_t>(std::atoi(launched)) : 1;
     const auto ranks = make_communicator(communication);
 
     const Checkpoint checkpoint = open_checkpoint(argv[1]);
@@ -89,8 +90,7 @@ int run(int argc, char** argv) {
         parameters.zero_grads();
         Tensor loss(Shape{1});
         *loss.f32() = static_cast<float>(learner->learn(
-            {.pictures = {batch.pictures.f32() +
-                              static_cast<std::int64_t>(first) * 3 * side * side,
+            {.pictures = {batch.pictures.f32() + static_cast<std::int64_t>(first) * 3 * side * side,
                           Shape{rows, 3, side, side}, DType::f32, Device{}},
              .texts = std::span(batch.texts).subspan(first, end - first),
              .global_rows = all,

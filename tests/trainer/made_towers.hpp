@@ -93,7 +93,7 @@ struct TowerOptions {
 class MadeTower {
   public:
     explicit MadeTower(const std::string& name, const TowerOptions& options = {})
-        : pool_(options.threads), backend_(make_backend(Device{}, pool_, options.which)),
+        : pool_(options.threads), backend_(make_backend(Device{}, pool_, {.cpu = options.which})),
           config(made_config(name)),
           parameters(config, {}, options.locked), context_{*backend_, parameters, arena,
                                                            options.frugal} {

@@ -87,7 +87,7 @@ inline void play_ranks(std::size_t count,
         threads.emplace_back([&, rank] {
             try {
                 ThreadPool pool(1);
-                const auto backend = make_backend({}, pool, CpuImplementation::ref);
+                const auto backend = make_backend({}, pool, {.cpu = CpuImplementation::ref});
                 ThreadRanks ranks(shared, rank);
                 body(rank, ranks, *backend);
             } catch (...) {

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+// What ptxas said of the kernels when nvcc compiled them: lib/backend/cuda/CMakeLists.txt keeps it.
+// Without nvcc there is nothing to read, and the tests say so.
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <cxxabi.h>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <regex>
+#include <string>
+#include <vector>
+
+#include "base/concat.hpp"
+
+namespace clip::cuda {
+
+namespace {
+
+struct Report {
+    std::string kernel; ///< demangled, without its parameters
+    std::string arch;   ///< "sm_80"
+    int registers = -1, spilled_bytes = -1;
+};
+
+std::string demangle(const std::string& symbol) {
+    int status = 0;
+    const std::unique_ptr<char, void (*)(void*)> name(
+        abi::__cxa_demangle(symbol.c_str(), nullptr, nullptr, &status), std::free);
+    return status == 0 ? std::string(name.get()) : symbol;
+}
+
+/// Every kernel of every architecture that was compiled.
+const std::vector<Report>& reports() {
+    static const std::vector<Report> all = [] {
+        std::vector<Report> found;
+        const std::filesystem::path folder = CLIP_BUILD_DIR "/ptxas";
+        const std::regex entry("Compiling entry function '([^']+)' for '([^']+)'");
+        const std::regex spill("([0-9]+) bytes spill stores, ([0-9]+) bytes spill loads");
+        const std::regex used("Used ([0-9]+) registers");
+        if (!std::filesystem::is_directory(folder))
+            return found;
+        for (const auto& file : std::filesystem::directory_iterator(folder)) {
+            if (file.path().extension() != ".txt")
+                continue;
+            std::ifstream in(file.path());
+            Report report;
+            for (std::string line; std::getline(in, line);) {
+                std::smatch match;
+                if (std::regex_search(line, match, entry))
+                    report = {demangle(match[1]), match[2], -1, -1};
+                else if (std::regex_search(line, match, spill))
+                    report.spilled_bytes = std::stoi(match[1]) + std::stoi(match[2]);
+                else if (std::regex_search(line, match, used) && !report.kernel.empty()) {
+                    report.registers = std::stoi(match[1]);
+                    found.push_back(report);
+                    report = {};
+                }
+            }
+        }
+        return found;
+    }();
+    return all;
+}
+
+/// What a launcher counts on: so many threads of so many blocks on one SM at once.
+struct Claim {
+    const char* kernel; ///< part of the demangled name
+    int threads, blocks;
+};
+
+// The table of lib/backend/cuda/README.md. An SM has 65,536 registers, given out to warps in units
+// of 256.
+const std::vector<Claim> kClaims = {
+#include "occupancy_claims.inc"
+};
+
+int registers_of_block(int registers, int threads) {
+    const int of_warp = (registers * 32 + 255) / 256 * 256;
+    return of_warp * ((threads + 31) / 32);
+}
+
+} // namespace
+
+TEST_CASE("ptxas: no kernel of any architecture spills registers") {
+    if (reports().empty()) {
+        MESSAGE("skipped: no ptxas reports in this build (no nvcc)");
+        return;
+    }
+    for (const Report& report : reports())
+        if (report.spilled_bytes != 0)
+            FAIL_CHECK(concat(report.kernel, " for ", report.arch, ": ", report.spilled_bytes,
+                              " bytes spilled"));
+}
+
+TEST_CASE("ptxas: as many blocks fit on an SM as the launchers count on") {
+    if (reports().empty()) {
+        MESSAGE("skipped: no ptxas reports in this build (no nvcc)");
+        return;
+    }
+    for (const Claim& claim : kClaims) {
+        int seen = 0;
+        for (const Report& report : reports()) {
+            if (report.kernel.find(claim.kernel) == std::string::npos)
+                continue;
+            ++seen;
+            if (registers_of_block(report.registers, claim.threads) * claim.blocks > 65536)
+                FAIL_CHECK(concat(report.kernel, " for ", report.arch, ": ", report.registers,
+                                  " registers are too many for ", claim.blocks, " blocks of ",
+                                  claim.threads, " threads"));
+        }
+        CHECK_MESSAGE(seen > 0, "no kernel is called " << claim.kernel);
+    }
+}
+
+} // namespace clip::cuda
