@@ -12,20 +12,11 @@ namespace {
 }
 } // namespace
 
-std::unique_ptr<PreparedLinear> CudaBackend::prepare_linear(const LinearWeights&) {
-    unfinished("prepare_linear");
-}
 std::unique_ptr<PreparedConv2d> CudaBackend::prepare_conv2d(const Conv2dWeights&) {
     unfinished("prepare_conv2d");
 }
-void CudaBackend::update_linear(PreparedLinear&, const LinearWeights&) {
-    unfinished("update_linear");
-}
 void CudaBackend::update_conv2d(PreparedConv2d&, const Conv2dWeights&) {
     unfinished("update_conv2d");
-}
-void CudaBackend::linear(const LinearArgs&) {
-    unfinished("linear");
 }
 void CudaBackend::conv2d(const Conv2dArgs&) {
     unfinished("conv2d");
