@@ -4,9 +4,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "app/input_source.hpp"
@@ -61,6 +64,10 @@ class Encoder {
     std::size_t batch_size(bool text) const;
 
   private:
+    /// Calls run(first, count) for parts of [0, count), smaller ones from where the device has no
+    /// room on. Errors: out_of_memory (no room for one), and those of `run`.
+    void in_parts(std::size_t count, std::size_t& most, std::string_view what,
+                  const std::function<void(std::size_t, std::size_t)>& run);
     void encode_on_device(std::span<const Input* const> inputs, std::span<Encoded* const> out);
     void encode_pictures(std::span<const Input* const> inputs, std::span<Encoded* const> out);
     void encode_texts(std::span<const Input* const> inputs, std::span<Encoded* const> out);
@@ -74,6 +81,10 @@ class Encoder {
     std::optional<PictureBatch> batch_; ///< on a device
     std::vector<float> pixels_;
     std::vector<float> vectors_;
+    /// What the device had room for; the host's memory is not asked.
+    std::size_t most_pictures_ = std::numeric_limits<std::size_t>::max();
+    std::size_t most_texts_ = std::numeric_limits<std::size_t>::max();
+    bool told_ = false;
 };
 
 /// Asks the system to read the pictures of `inputs` from disk while something else is computed.

@@ -39,9 +39,13 @@ class CudaConv2d final : public PreparedConv2d {
           weight(std::move(weight_memory)), bias(std::move(bias_memory)) {}
 
     const float* bias_or_null() const { return bias.as<float>(); }
+    std::int64_t pitch() const {
+        const Shape& shape = weight_shape();
+        return aligned_pitch(shape[1] * shape[2] * shape[3], storage);
+    }
 
     DType storage;       ///< f32, f16 or bf16
-    DeviceBuffer weight; ///< (C_out, kh, kw, C_in) of `storage`
+    DeviceBuffer weight; ///< (C_out, kh * kw * C_in) of `storage`, rows pitch() apart
     DeviceBuffer bias;   ///< (C_out) f32, or empty
 };
 
