@@ -209,8 +209,10 @@ void define(CLI::App& app, app::TrainOptions& options, cli::CommonOptions& commo
                                  "threads that prepare pictures (default: those of -j)", "", 0,
                                  4096)
         ->group(cli::kModelGroup);
-    cli::add_text(app, "--precision", options.precision, "PRECISION",
-                  "fp32 is all that there is so far")
+    cli::add_text(app, "--precision", options.precision, "fp32|bf16|fp16|auto",
+                  "how a GPU multiplies matrices",
+                  "With auto, fp16, with a loss that is scaled so that small gradients are kept. "
+                  "Weights and sums are float32 with each of them. The CPU computes in fp32 only.")
         ->group(cli::kModelGroup);
     cli::add_message_options(app, common);
 }
@@ -218,6 +220,7 @@ void define(CLI::App& app, app::TrainOptions& options, cli::CommonOptions& commo
 int run(cli::RunContext& context, app::TrainOptions& options, const cli::CommonOptions& common) {
     options.threads = common.threads;
     options.device = common.device;
+    options.backend = cmd::read_backend_options();
     cmd::StandardReporter reporter(context);
     const app::TrainSummary summary =
         app::run_training(options, cmd::read_environment("clip-train"), reporter);

@@ -77,6 +77,16 @@ void Encoder::encode(std::span<const Input* const> inputs, std::vector<Encoded>&
         encode_texts(texts, text_slots);
 }
 
+void Encoder::in_parts(PartsThatFit& parts, std::size_t count, std::string_view what,
+                       const std::function<void(std::size_t, std::size_t)>& run) {
+    const Device device = session_.backend().device();
+    if (device.is_cpu())
+        run(0, count);
+    else if (parts.run(count, run) && !std::exchange(told_, true))
+        reporter_.warning("", concat(device.to_string(), " has no room for ", count, ' ', what,
+                                     " at once: going on with ", parts.most(), " at a time"));
+}
+
 void Encoder::encode_on_device(std::span<const Input* const> inputs,
                                std::span<Encoded* const> out) {
     if (!batch_)
@@ -107,7 +117,11 @@ void Encoder::encode_on_device(std::span<const Input* const> inputs,
 
 void Encoder::encode_pictures(std::span<const Input* const> inputs, std::span<Encoded* const> out) {
     if (!session_.backend().device().is_cpu()) {
-        encode_on_device(inputs, out);
+        session_.model().prepare_vision(); // smaller batches leave no more room for weights
+        in_parts(picture_parts_, inputs.size(), "pictures",
+                 [&](std::size_t first, std::size_t count) {
+                     encode_on_device(inputs.subspan(first, count), out.subspan(first, count));
+                 });
         return;
     }
     const auto side = static_cast<std::size_t>(preprocess_.size);
@@ -171,7 +185,13 @@ void Encoder::encode_texts(std::span<const Input* const> inputs, std::span<Encod
         return;
     const std::int64_t dim = this->dim(true);
     vectors_.resize(tokens.size() * static_cast<std::size_t>(dim));
-    session_.model().encode_texts(tokens, vectors_, options_.layer);
+    session_.model().prepare_text();
+    const auto width = static_cast<std::size_t>(dim);
+    in_parts(text_parts_, tokens.size(), "texts", [&](std::size_t first, std::size_t count) {
+        session_.model().encode_texts(std::span(tokens).subspan(first, count),
+                                      std::span(vectors_).subspan(first * width, count * width),
+                                      options_.layer);
+    });
     hand_out(vectors_, dim, slots);
 }
 

@@ -4,13 +4,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "app/input_source.hpp"
 #include "app/model_session.hpp"
+#include "app/parts_that_fit.hpp"
 #include "app/picture_batch.hpp"
 #include "base/error.hpp"
 #include "data/image_decode.hpp"
@@ -61,6 +64,9 @@ class Encoder {
     std::size_t batch_size(bool text) const;
 
   private:
+    /// Smaller parts where a device has no room for all; of the host's memory nothing is known.
+    void in_parts(PartsThatFit& parts, std::size_t count, std::string_view what,
+                  const std::function<void(std::size_t, std::size_t)>& run);
     void encode_on_device(std::span<const Input* const> inputs, std::span<Encoded* const> out);
     void encode_pictures(std::span<const Input* const> inputs, std::span<Encoded* const> out);
     void encode_texts(std::span<const Input* const> inputs, std::span<Encoded* const> out);
@@ -74,6 +80,8 @@ class Encoder {
     std::optional<PictureBatch> batch_; ///< on a device
     std::vector<float> pixels_;
     std::vector<float> vectors_;
+    PartsThatFit picture_parts_, text_parts_;
+    bool told_ = false;
 };
 
 /// Asks the system to read the pictures of `inputs` from disk while something else is computed.

@@ -51,7 +51,11 @@ ModelSettings machine_settings(const TrainOptions& options, const Environment& e
         options.threads > 0 || launched == 1
             ? options.threads
             : std::max<std::size_t>(available_cores() / local_processes(environment, launched), 1);
-    return {.threads = threads, .device = options.device};
+    ModelSettings settings{
+        .threads = threads, .device = options.device, .backend = options.backend};
+    settings.backend.cuda.compute =
+        parse_precision(options.precision, parse_device(options.device));
+    return settings;
 }
 
 /// The names of the data without their folders, which may move while a run is interrupted.
@@ -185,12 +189,16 @@ class Training {
         return train_run_settings(options_, machine_.pool().size());
     }
 
-    std::map<std::string, std::string> settings() const {
+    std::map<std::string, std::string> settings() {
         std::map<std::string, std::string> all = start_settings(start_);
         all.merge(picture_settings(options_));
         all["train-tokenizer"] = concat(options_.train_tokenizer);
         all["data"] = data_names(options_.data);
         all["pairs"] = concat(pairs_->size());
+        const Device device = machine_.backend().device();
+        if (const DType compute = parse_precision(options_.precision, device);
+            compute != DType::f32)
+            all["precision"] = std::string(dtype_name(compute));
         return all;
     }
 

@@ -5,8 +5,8 @@
 #include <bit>
 #include <string_view>
 
+#include "app/model_session.hpp"
 #include "base/concat.hpp"
-#include "base/device.hpp"
 #include "base/error.hpp"
 
 namespace clip::app {
@@ -56,9 +56,12 @@ void check_train_options(const TrainOptions& options) {
                       "(got ",
                       options.columns.size(), ")"));
     check_exclusions(options);
-    if (options.precision != "auto" && options.precision != "fp32")
+    const Device device = parse_device(options.device);
+    const DType compute = parse_precision(options.precision, device);
+    if (device.is_cpu() && compute != DType::f32)
         fail(ErrorCode::unsupported,
-             concat("--precision: training computes in fp32 only (got ", options.precision, ")"));
+             concat("--precision: training on the CPU computes in fp32 (got ", options.precision,
+                    ")"));
     if (options.train_tokenizer > 0 && options.train_tokenizer < 514)
         reject(concat("--train-tokenizer: 512 bytes and two marks are in every vocabulary (got ",
                       options.train_tokenizer, ", want at least 514)"));
@@ -98,6 +101,7 @@ trainer::Recipe train_recipe(const TrainOptions& options, const ModelConfig& con
     recipe.slices = options.accumulate;
     recipe.shuffle_buffer = options.shuffle_buffer;
     recipe.average = options.average;
+    recipe.precision = parse_precision(options.precision, parse_device(options.device));
     if (recipe.batch_size > pairs)
         reject(
             concat("--batch-size: a batch is larger than the data (got ", recipe.batch_size,

@@ -59,7 +59,8 @@ struct TrainOptions {
     // The machine.
     std::size_t threads = 0;
     std::string device = "auto";
-    std::string precision = "auto";
+    std::string precision = "auto"; ///< of products on a GPU; the CPU has fp32 only
+    BackendOptions backend;
 };
 
 /// What can be wrong before anything is opened. Errors: invalid_argument, unsupported.

@@ -66,8 +66,8 @@ void add_machine_options(CLI::App& app, CommonOptions& options) {
     add_text(
         app, "--precision", options.precision, "fp32|bf16|fp16|int8|auto",
         "how the weights of matrix products are kept",
-        "With auto, float32. The others take less memory and are less exact; sums are float32 with "
-        "each of them.")
+        "With auto, float32 on the CPU and float16 on a GPU. The others take less memory and are "
+        "less exact; sums are float32 with each of them. GPUs have no int8.")
         ->group(kModelGroup);
 }
 

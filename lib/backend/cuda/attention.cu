@@ -8,6 +8,7 @@
 //           (attention_fragments.hpp; CudaOptions::tf32 changes nothing here) or, in training with
 //           another CudaOptions::compute, rounded to that. Two instances a type: for heads up to 64
 //           and up to 128 wide.
+//           On sm_90a, f16 and bf16 with heads of 64 or 128: attention_hopper.cu.
 //   rows    a warp a query and head (attention_rows.hpp): sequences of one query, and wider heads.
 //
 // Cost: reads q, k, v once, writes y: 8 K bytes of 16 bits a token and head; 4 K FLOP a query, key
@@ -30,6 +31,7 @@
 #include <type_traits>
 
 #include "backend/cuda/attention_fragments.hpp"
+#include "backend/cuda/attention_hopper.hpp"
 #include "backend/cuda/attention_plan.hpp"
 #include "backend/cuda/attention_rows.hpp"
 #include "backend/cuda/attention_softmax.hpp"
@@ -332,7 +334,9 @@ void launch_attention(Context& context, const AttentionArgs& args) {
     std::int64_t longest = 0;
     for (std::size_t n = 1; n < args.q_offsets.size(); ++n)
         longest = std::max(longest, args.q_offsets[n] - args.q_offsets[n - 1]);
-    const bool tall = sizeof(T) == 2 && args.head_width <= 64 && longest >= kLongSequence;
+    const bool hopper = takes_attention_hopper(context, args);
+    const bool tall =
+        sizeof(T) == 2 && args.head_width <= 64 && longest >= kLongSequence && !hopper;
 
     AttentionPlanOptions options;
     options.causal = args.causal;
@@ -359,7 +363,9 @@ void launch_attention(Context& context, const AttentionArgs& args) {
     tiles.y = layer_output(args.y);
     tiles.log_sum_exp = args.log_sum_exp.f32();
 
-    if (!plan.tiles.empty()) {
+    if (hopper) {
+        launch_attention_hopper(context, args, plan);
+    } else if (!plan.tiles.empty()) {
         tiles.tiles = context.on_device(std::span<const AttentionTile>(plan.tiles));
         visit_layer_type(compute, [&]<typename Compute>() {
             constexpr bool kRounds = std::is_same_v<T, float>;

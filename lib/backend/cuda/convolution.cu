@@ -45,7 +45,7 @@ void order_weights(Context& context, void* to, DType dtype, const float* weight,
     order.inner = static_cast<int>(turned ? out : in);
     order.row_stride = turned ? taps : in * taps;
     order.inner_stride = turned ? in * taps : taps;
-    order.pitch = weight_pitch(taps * order.inner, dtype);
+    order.pitch = aligned_pitch(taps * order.inner, dtype);
     order.turned = turned;
     const auto pieces = static_cast<unsigned>((order.pitch + kThreads - 1) / kThreads);
     visit_layer_type(dtype, [&]<typename T>() {

@@ -6,6 +6,8 @@
 #include <cstdint>
 
 #include "backend/cuda/context.hpp"
+#include "backend/cuda/convert.hpp"
+#include "backend/cuda/prepared.hpp"
 #include "backend/cuda/tile_loader.hpp"
 #include "backend/cuda/window_loader.hpp"
 #include "tensor/view.hpp"
@@ -37,6 +39,7 @@ inline Windows forward_windows(const ConvolutionSize& size) {
     windows.picture_height = static_cast<int>(size.height);
     windows.picture_width = static_cast<int>(size.width);
     windows.channels = static_cast<int>(size.in);
+    windows.kernel_width = static_cast<int>(size.kernel_width);
     windows.step = size.stride;
     windows.origin_y = windows.origin_x = -size.padding;
     windows.of_picture = FastDivisor(size.out_height * size.out_width);
@@ -53,6 +56,7 @@ inline Windows backward_windows(const ConvolutionSize& size) {
     windows.picture_height = static_cast<int>(size.out_height);
     windows.picture_width = static_cast<int>(size.out_width);
     windows.channels = static_cast<int>(size.out);
+    windows.kernel_width = static_cast<int>(size.kernel_width);
     windows.origin_y = size.padding - static_cast<int>(size.kernel_height - 1);
     windows.origin_x = size.padding - static_cast<int>(size.kernel_width - 1);
     windows.divide = FastDivisor(size.stride);
@@ -68,13 +72,24 @@ inline std::int64_t pictures_at_once(std::int64_t places_of_picture) {
     return std::max<std::int64_t>(1, ((std::int64_t{1} << 31) - 1) / places_of_picture);
 }
 
-/// Elements between rows of weights: whole chunks of 16 bytes, so that cp.async can move them.
-inline std::int64_t weight_pitch(std::int64_t width, DType dtype) {
-    const std::int64_t per_chunk = kChunkBytes / static_cast<std::int64_t>(dtype_size(dtype));
-    return (width + per_chunk - 1) / per_chunk * per_chunk;
+/// `x` as it is, or converted in memory of the scope.
+inline const void* in_type(Context& context, Workspace::Scope& scope, const ConstView& x,
+                           DType dtype) {
+    if (x.dtype == dtype)
+        return x.data;
+    void* copy = scope.take<std::byte>(x.numel() * static_cast<std::int64_t>(dtype_size(dtype)));
+    convert_elements(context, copy, dtype, x.data, x.dtype, x.numel());
+    return copy;
 }
 
-/// Weights in the order of windows, rows weight_pitch() apart, of `dtype`, from `weight` (out, in,
+/// Whether `pixels` of so many elements of T can be copied in chunks.
+template <typename T>
+bool takes_chunks(const void* pixels, std::int64_t channels) {
+    return channels * static_cast<std::int64_t>(sizeof(T)) % kChunkBytes == 0 &&
+           reinterpret_cast<std::uintptr_t>(pixels) % kChunkBytes == 0;
+}
+
+/// Weights in the order of windows, rows aligned_pitch() apart, of `dtype`, from `weight` (out, in,
 /// kernel height, kernel width) float32 on the device.
 ///
 ///   forward   to (out, kernel height, kernel width, in)

@@ -54,6 +54,7 @@
 //                                     are read or written next. Until a product is done its d and a
 //                                     must not be touched, nor its tiles in shared memory written
 //                                     to
+// fresh(i) is i; what depends on it is not computed before, and kept in registers, across a loop.
 // All 128 threads call these together. Sums within a product may be rounded toward zero.
 //
 // Source: PTX ISA 8.5, "mbarrier", "cp.async.bulk.tensor", "Asynchronous Warpgroup Level Matrix

@@ -7,6 +7,13 @@
 
 namespace clip::cuda {
 
+/// Elements from one row of an operand to the next: the least that makes all rows begin at
+/// multiples of 16 bytes, as cp.async and TMA want.
+inline std::int64_t aligned_pitch(std::int64_t width, DType type) {
+    const std::int64_t of_chunk = 16 / static_cast<std::int64_t>(dtype_size(type));
+    return (width + of_chunk - 1) / of_chunk * of_chunk;
+}
+
 /// A linear layer's weights, row-major as they came, in their storage type.
 class CudaLinear final : public PreparedLinear {
   public:
@@ -16,9 +23,10 @@ class CudaLinear final : public PreparedLinear {
           bias(std::move(bias_memory)) {}
 
     const float* bias_or_null() const { return bias.as<float>(); }
+    std::int64_t pitch() const { return aligned_pitch(in_features(), storage); }
 
     DType storage;       ///< f32, f16 or bf16
-    DeviceBuffer weight; ///< (out, in) of `storage`
+    DeviceBuffer weight; ///< (out, in) of `storage`, rows pitch() apart
     DeviceBuffer bias;   ///< (out) f32, or empty
 };
 
@@ -31,9 +39,13 @@ class CudaConv2d final : public PreparedConv2d {
           weight(std::move(weight_memory)), bias(std::move(bias_memory)) {}
 
     const float* bias_or_null() const { return bias.as<float>(); }
+    std::int64_t pitch() const {
+        const Shape& shape = weight_shape();
+        return aligned_pitch(shape[1] * shape[2] * shape[3], storage);
+    }
 
     DType storage;       ///< f32, f16 or bf16
-    DeviceBuffer weight; ///< (C_out, kh, kw, C_in) of `storage`
+    DeviceBuffer weight; ///< (C_out, kh * kw * C_in) of `storage`, rows pitch() apart
     DeviceBuffer bias;   ///< (C_out) f32, or empty
 };
 

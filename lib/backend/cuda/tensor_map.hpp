@@ -4,6 +4,7 @@
 // emulation/tensor_map_emulated.cpp.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "base/dtype.hpp"
@@ -16,7 +17,7 @@ constexpr int kTileColumns = 64;
 /// A matrix in device memory and the tile that one load brings. An argument of a kernel, by value
 /// (CLIP_GRID_CONSTANT); it may be a member of the kernel's argument struct.
 #if CLIP_CUDA_EMULATED
-struct alignas(64) TensorMap {
+struct TensorMap {
     const std::byte* base = nullptr;
     std::int64_t rows = 0, columns = 0, row_bytes = 0;
     int tile_rows = 0;

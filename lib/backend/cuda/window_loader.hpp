@@ -24,6 +24,7 @@ struct Windows {
     std::int64_t places = 0; ///< of all pictures; below 2^31
     int width = 0;           ///< of the matrix
     int picture_height = 0, picture_width = 0, channels = 0;
+    int kernel_width = 1;
     int step = 1, origin_y = 0, origin_x = 0;
     int stride = 1;                  ///< what `divide` divides by
     FastDivisor of_picture, of_line; ///< places
@@ -127,7 +128,6 @@ struct WindowElementLoader {
 
     Global<const T> at;
     Windows windows;
-    int kernel_width = 1;
 
     CLIP_DEVICE Line line(std::int64_t index) const { return window_line(windows, index); }
     CLIP_DEVICE Chunk chunk(std::int64_t index) const {
@@ -147,7 +147,7 @@ struct WindowElementLoader {
             }
             if (++channel == windows.channels) {
                 channel = 0;
-                if (++column == kernel_width) {
+                if (++column == windows.kernel_width) {
                     column = 0;
                     ++row;
                 }

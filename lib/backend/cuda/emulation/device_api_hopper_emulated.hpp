@@ -64,6 +64,10 @@ inline void wgmma_registers(float (&d)[32], const std::uint32_t (&a)[4], std::ui
     emulation::wgmma({d, a, 0, b, 64, add, std::is_same_v<T, BFloat16>, true});
 }
 
+inline int fresh(int i) {
+    return i;
+}
+
 template <typename T, int N>
 inline void name_registers(T (&registers)[N]) {
     if constexpr (std::is_array_v<T>)
