@@ -172,6 +172,7 @@ void tokens(const InspectOptions& options, const app::Environment& world, cli::R
     }
     app::ModelSettings settings = cmd::model_settings(options.common);
     settings.threads = 1;
+    settings.device = "cpu"; // for a tokenizer
     app::Machine machine(settings);
     app::ModelSession session(settings, world, machine, reporter);
     print(session.tokenizer());

@@ -47,7 +47,7 @@ complete -c clip-train -l train-tokenizer -x -d 'learn a vocabulary of SIZE ids 
 complete -c clip-train -s j -l threads -x -d 'threads to compute with (default: all cores)'
 complete -c clip-train -l device -x -a 'auto cpu cuda' -d 'where to compute'
 complete -c clip-train -l loader-threads -x -d 'threads that prepare pictures (default: those of -j)'
-complete -c clip-train -l precision -x -d 'fp32 is all that there is so far'
+complete -c clip-train -l precision -x -a 'fp32 bf16 fp16 auto' -d 'how a GPU multiplies matrices'
 complete -c clip-train -l quiet -d 'no progress bar and no notes'
 complete -c clip-train -l progress -d 'report progress even where no terminal is'
 complete -c clip-train -l verbose -d 'say what was chosen, and why'

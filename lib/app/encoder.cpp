@@ -77,24 +77,14 @@ void Encoder::encode(std::span<const Input* const> inputs, std::vector<Encoded>&
         encode_texts(texts, text_slots);
 }
 
-void Encoder::in_parts(std::size_t count, std::size_t& most, std::string_view what,
+void Encoder::in_parts(PartsThatFit& parts, std::size_t count, std::string_view what,
                        const std::function<void(std::size_t, std::size_t)>& run) {
     const Device device = session_.backend().device();
-    for (std::size_t first = 0; first < count;) {
-        const std::size_t now = std::min(most, count - first);
-        try {
-            run(first, now);
-            first += now;
-        } catch (const Error& error) {
-            if (error.code() != ErrorCode::out_of_memory || device.is_cpu() || now == 1)
-                throw;
-            most = now / 2;
-            continue;
-        }
-        if (most < count && !std::exchange(told_, true))
-            reporter_.warning("", concat(device.to_string(), " has no room for ", count, ' ', what,
-                                         " at once: going on with ", most, " at a time"));
-    }
+    if (device.is_cpu())
+        run(0, count);
+    else if (parts.run(count, run) && !std::exchange(told_, true))
+        reporter_.warning("", concat(device.to_string(), " has no room for ", count, ' ', what,
+                                     " at once: going on with ", parts.most(), " at a time"));
 }
 
 void Encoder::encode_on_device(std::span<const Input* const> inputs,
@@ -128,7 +118,7 @@ void Encoder::encode_on_device(std::span<const Input* const> inputs,
 void Encoder::encode_pictures(std::span<const Input* const> inputs, std::span<Encoded* const> out) {
     if (!session_.backend().device().is_cpu()) {
         session_.model().prepare_vision(); // smaller batches leave no more room for weights
-        in_parts(inputs.size(), most_pictures_, "pictures",
+        in_parts(picture_parts_, inputs.size(), "pictures",
                  [&](std::size_t first, std::size_t count) {
                      encode_on_device(inputs.subspan(first, count), out.subspan(first, count));
                  });
@@ -197,7 +187,7 @@ void Encoder::encode_texts(std::span<const Input* const> inputs, std::span<Encod
     vectors_.resize(tokens.size() * static_cast<std::size_t>(dim));
     session_.model().prepare_text();
     const auto width = static_cast<std::size_t>(dim);
-    in_parts(tokens.size(), most_texts_, "texts", [&](std::size_t first, std::size_t count) {
+    in_parts(text_parts_, tokens.size(), "texts", [&](std::size_t first, std::size_t count) {
         session_.model().encode_texts(std::span(tokens).subspan(first, count),
                                       std::span(vectors_).subspan(first * width, count * width),
                                       options_.layer);

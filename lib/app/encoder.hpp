@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,6 +13,7 @@
 
 #include "app/input_source.hpp"
 #include "app/model_session.hpp"
+#include "app/parts_that_fit.hpp"
 #include "app/picture_batch.hpp"
 #include "base/error.hpp"
 #include "data/image_decode.hpp"
@@ -64,9 +64,8 @@ class Encoder {
     std::size_t batch_size(bool text) const;
 
   private:
-    /// Calls run(first, count) for parts of [0, count), smaller ones from where the device has no
-    /// room on. Errors: out_of_memory (no room for one), and those of `run`.
-    void in_parts(std::size_t count, std::size_t& most, std::string_view what,
+    /// Smaller parts where a device has no room for all; of the host's memory nothing is known.
+    void in_parts(PartsThatFit& parts, std::size_t count, std::string_view what,
                   const std::function<void(std::size_t, std::size_t)>& run);
     void encode_on_device(std::span<const Input* const> inputs, std::span<Encoded* const> out);
     void encode_pictures(std::span<const Input* const> inputs, std::span<Encoded* const> out);
@@ -81,9 +80,7 @@ class Encoder {
     std::optional<PictureBatch> batch_; ///< on a device
     std::vector<float> pixels_;
     std::vector<float> vectors_;
-    /// What the device had room for; the host's memory is not asked.
-    std::size_t most_pictures_ = std::numeric_limits<std::size_t>::max();
-    std::size_t most_texts_ = std::numeric_limits<std::size_t>::max();
+    PartsThatFit picture_parts_, text_parts_;
     bool told_ = false;
 };
 
