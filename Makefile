@@ -7,7 +7,7 @@ CMAKE_FLAGS ?=
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all deps run test test-release test-sanitize model parity bench docs golden format install clean
+.PHONY: all deps run test test-release test-sanitize model parity bench bench-gpu check-gpu docs golden format install clean
 
 all: $(BUILD)/CMakeCache.txt
 	cmake --build $(BUILD) --parallel $(JOBS)
@@ -53,6 +53,18 @@ bench:
 	cmake -S . -B $(BUILD) -DCLIP_BUILD_BENCH=ON $(CMAKE_FLAGS)
 	cmake --build $(BUILD) --parallel $(JOBS)
 	sh tests/bench/run.sh $(BUILD)
+
+# The ops of the CUDA backend and whole towers on a GPU, beside PyTorch where python3 has it.
+bench-gpu:
+	cmake -S . -B $(BUILD) -DCLIP_BUILD_BENCH=ON $(CMAKE_FLAGS)
+	cmake --build $(BUILD) --parallel $(JOBS)
+	sh tests/bench/run_gpu.sh $(BUILD)
+
+# What has to hold on a GPU; fails where there is none. The emulated device is tested by `make test`.
+check-gpu:
+	cmake -S . -B $(BUILD) -DCLIP_BUILD_TESTS=ON $(CMAKE_FLAGS)
+	cmake --build $(BUILD) --parallel $(JOBS)
+	sh tests/bench/check_gpu.sh $(BUILD)
 
 # Rewrites man/*.1 and completions/ from the commands' option tables.
 docs: all

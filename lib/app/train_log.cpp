@@ -29,8 +29,8 @@ std::string percent(double share) {
 } // namespace
 
 std::string step_line(const trainer::StepRecord& record) {
-    return JsonObject()
-        .count("step", record.step)
+    JsonObject line;
+    line.count("step", record.step)
         .count("epoch", record.epoch)
         .number("loss", record.loss)
         .number("lr", record.learning_rate)
@@ -41,8 +41,10 @@ std::string step_line(const trainer::StepRecord& record) {
         .number("seconds", rounded(record.seconds))
         .number("wait", rounded(record.waited))
         .count("skipped", record.skipped)
-        .count("truncated", record.truncated)
-        .str();
+        .count("truncated", record.truncated);
+    if (record.loss_scale > 0)
+        line.number("loss_scale", record.loss_scale);
+    return line.str();
 }
 
 std::string validation_line(const trainer::ValidationRecord& record) {

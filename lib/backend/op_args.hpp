@@ -123,6 +123,8 @@ struct AttentionArgs {
     bool causal = false;
     MutView y;           ///< (Rq, H*K) dense, or 16 bits
     MutView log_sum_exp; ///< (Rq, H) saved, or empty
+    /// f16 or bf16: products of q, k and v in float32 may be computed in that type, too.
+    DType storage = DType::f32;
 
     /// For backends that take float32 only.
     const float* q_f32() const { return static_cast<const float*>(q); }

@@ -3,7 +3,9 @@
 //
 // "added": a gradient of parameters; the op adds to what is there, so that slices of a batch add
 // up. "written": a gradient of activations; what was there is lost. A gradient that is left empty
-// is not computed, and what only it needs may be left empty too.
+// is not computed, and what only it needs may be left empty too. `storage` is f16 or bf16 where
+// products may be computed in that type, with float32 sums; backends that have only float32 ignore
+// it.
 #pragma once
 
 #include <cstdint>
@@ -39,6 +41,7 @@ struct LinearBackwardArgs {
     MutView grad_x;           ///< (R, in) written, or empty: by pre_activation where there is one
     MutView grad_weight;      ///< (out, in) added, or empty
     MutView grad_bias;        ///< (out) added, or empty
+    DType storage = DType::f32;
 };
 
 /// Of layer_norm, row by row, and of what goes round it.
@@ -75,6 +78,7 @@ struct AttentionBackwardArgs {
     float* grad_v = nullptr; ///< (Rk, H*K) written, rows grad_kv_stride apart
     std::int64_t grad_q_stride = 0;
     std::int64_t grad_kv_stride = 0;
+    DType storage = DType::f32;
 };
 
 /// Of patch_embedding; pictures have no gradient.
@@ -85,6 +89,7 @@ struct PatchEmbeddingBackwardArgs {
     MutView grad_projection;  ///< (D, 3*P*P) added, or empty
     MutView grad_class_token; ///< (D) added, or empty
     MutView grad_positions;   ///< (G*G + 1, D) added, or empty
+    DType storage = DType::f32;
 };
 
 /// Of embedding
@@ -178,6 +183,7 @@ struct Conv2dBackwardArgs {
     MutView grad_x;      ///< (N, height, width, C_in) written, or empty
     MutView grad_weight; ///< (C_out, C_in, kh, kw) added, or empty
     MutView grad_bias;   ///< (C_out) added, or empty
+    DType storage = DType::f32;
 };
 
 /// One direction of the symmetric cross-entropy of scale * rows columns^T, for the rows that a rank

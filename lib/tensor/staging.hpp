@@ -51,4 +51,24 @@ class StagedOutput {
     MutView host_, view_;
 };
 
+/// What an op has written, for the host to read and change: the tensor itself, or a copy on the
+/// host, which put_back() brings to where the tensor is.
+class HostCopy {
+  public:
+    HostCopy(const MutView& there, Memory& memory) : there_(there), memory_(memory) {
+        if (!there.device.is_cpu() && there.data != nullptr)
+            copy_.emplace(download(there, memory));
+    }
+    float* f32() { return copy_ ? copy_->f32() : there_.f32(); }
+    void put_back() {
+        if (copy_)
+            memory_.upload(there_.data, copy_->f32(), there_.bytes());
+    }
+
+  private:
+    MutView there_;
+    Memory& memory_;
+    std::optional<Tensor> copy_;
+};
+
 } // namespace clip

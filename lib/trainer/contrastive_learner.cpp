@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "base/error.hpp"
 #include "ops/l2_normalize.hpp"
 #include "ops/similarity.hpp"
+#include "tensor/staging.hpp"
 #include "trainer/row_views.hpp"
 #include "trainer/slices.hpp"
 
@@ -17,11 +19,6 @@ namespace {
 // The multiplier of the similarities is never larger, lest training become unstable (Radford et al.
 // 2021, section 2.5).
 const float kLargestLogScale = std::log(100.0F);
-
-void grow(Tensor& tensor, std::int64_t elements) {
-    if (tensor.numel() < elements)
-        tensor = Tensor(Shape{elements});
-}
 
 /// The tokens up to the first end mark: behind it nothing counts under a causal mask.
 std::span<const std::int32_t> to_end_mark(const TokenizedText& text) {
@@ -37,7 +34,11 @@ bool any_trained(const Parameters& parameters, std::string_view prefix) {
 
 } // namespace
 
-void ContrastiveLearner::Side::reserve(std::int64_t rows, std::int64_t all_rows, std::int64_t dim) {
+void ContrastiveLearner::Side::reserve(std::int64_t rows, std::int64_t all_rows, std::int64_t dim,
+                                       Memory& memory) {
+    const auto grow = [&](Tensor& tensor, std::int64_t elements) {
+        clip::reserve(tensor, elements, DType::f32, memory);
+    };
     for (Tensor* tensor : {&features, &unit, &grad})
         grow(*tensor, rows * dim);
     for (Tensor* tensor : {&norms, &log_sum_exp, &target})
@@ -64,9 +65,10 @@ void ContrastiveLearner::begin(const LearnerBatch& batch, bool alone) {
     all_rows_ = alone ? rows_ : static_cast<std::int64_t>(batch.global_rows);
     first_ = alone ? 0 : static_cast<std::int64_t>(batch.first_row);
     alone_ = alone;
-    scale_ = std::exp(*parts_.context.parameters.weight("logit_scale").f32());
+    scale_ = std::exp(parts_.context.parameters.scalar("logit_scale"));
+    loss_scale_ = batch.loss_scale;
     for (Side* side : {&pictures_, &texts_})
-        side->reserve(rows_, all_rows_, parts_.config.embed_dim);
+        side->reserve(rows_, all_rows_, parts_.config.embed_dim, parts_.context.backend.memory());
     cut_.clear();
     for (const TokenizedText& text : batch.texts)
         cut_.push_back(to_end_mark(text));
@@ -77,10 +79,20 @@ void ContrastiveLearner::forward_slice(const LearnerBatch& slice, Pass pass) {
     const std::int64_t first = static_cast<std::int64_t>(slice.first_row) - first_;
     const bool keep = pass != Pass::first;
     if (pass != Pass::second || vision_is_trained_)
-        vision_->forward(slice.pictures, rows_of(pictures_.features, first, count, dim), keep);
+        vision_->forward(there(slice.pictures), rows_of(pictures_.features, first, count, dim),
+                         keep);
     text_->forward(
         std::span(cut_).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)),
         rows_of(texts_.features, first, count, dim), keep);
+}
+
+ConstView ContrastiveLearner::there(const ConstView& pictures) {
+    Memory& memory = parts_.context.backend.memory();
+    if (memory.device().is_cpu())
+        return pictures;
+    reserve(slice_pictures_, pictures.numel(), DType::f32, memory);
+    memory.upload(slice_pictures_.view().data, pictures.data, pictures.bytes());
+    return part_of(std::as_const(slice_pictures_).view(), 0, pictures.shape);
 }
 
 void ContrastiveLearner::backward_slice(const LearnerBatch& slice) {
@@ -92,18 +104,21 @@ void ContrastiveLearner::backward_slice(const LearnerBatch& slice) {
 
 void ContrastiveLearner::gather(const Tensor& own, Tensor& all, std::int64_t width) {
     const auto mine = static_cast<std::size_t>(rows_ * width);
-    if (alone_) {
-        std::copy_n(own.f32(), mine, all.f32());
+    Communicator& ranks = parts_.ranks;
+    if (alone_ || ranks.size() == 1) {
+        own.memory().copy(all.view().data, own.view().data, mine * sizeof(float));
         return;
     }
-    Communicator& ranks = parts_.ranks;
+    HostCopy from(part_of(const_cast<Tensor&>(own).view(), 0, Shape{rows_ * width}), own.memory());
+    HostCopy to(part_of(all.view(), 0, Shape{all_rows_ * width}), all.memory());
     const auto size = static_cast<std::int64_t>(ranks.size());
     std::vector<std::size_t> counts;
     for (std::int64_t r = 0; r < size; ++r)
         counts.push_back(
             static_cast<std::size_t>((all_rows_ * (r + 1) / size - all_rows_ * r / size) * width));
-    ranks.all_gather({own.f32(), mine}, {all.f32(), static_cast<std::size_t>(all_rows_ * width)},
+    ranks.all_gather({from.f32(), mine}, {to.f32(), static_cast<std::size_t>(all_rows_ * width)},
                      counts);
+    to.put_back();
 }
 
 void ContrastiveLearner::exchange(const LearnerBatch& batch) {
@@ -162,7 +177,8 @@ ContrastiveLearner::Inference& ContrastiveLearner::inference() {
         const ParametersSource source(parts_.context.parameters);
         Backend& backend = parts_.context.backend;
         inference_.emplace();
-        inference_->text = std::make_unique<TextTower>(backend, source, parts_.config, DType::f32);
+        inference_->text =
+            std::make_unique<TextTower>(backend, source, parts_.config, parts_.context.storage);
     }
     return *inference_;
 }
@@ -179,7 +195,7 @@ void ContrastiveLearner::encode(std::span<const TokenizedText> texts, MutView un
     for (const TokenizedText& text : texts)
         cut.push_back(tower.tokens_that_count(text.ids));
     constexpr std::int64_t kTextsAtOnce = 64;
-    Tensor pooled(Shape{kTextsAtOnce, tower.width()});
+    Tensor pooled(Shape{kTextsAtOnce, tower.width()}, DType::f32, backend.memory());
     for (std::int64_t first = 0; first < std::ssize(cut); first += kTextsAtOnce) {
         const std::int64_t count = std::min(kTextsAtOnce, std::ssize(cut) - first);
         const MutView part = rows_of(pooled, 0, count, tower.width());
@@ -187,9 +203,8 @@ void ContrastiveLearner::encode(std::span<const TokenizedText> texts, MutView un
                       std::span(cut).subspan(static_cast<std::size_t>(first),
                                              static_cast<std::size_t>(count)),
                       part);
-        MutView out{unit.f32() + first * unit.shape[1], Shape{count, unit.shape[1]}, DType::f32,
-                    Device{}};
-        tower.project(backend, part, out);
+        tower.project(backend, part,
+                      part_of(unit, first * unit.shape[1], Shape{count, unit.shape[1]}));
     }
     ops::l2_normalize(backend, {.x = unit, .y = unit});
 }
@@ -198,25 +213,31 @@ void ContrastiveLearner::score(ConstView pictures, std::span<const TokenizedText
                                MutView scores) {
     const std::int64_t dim = parts_.config.embed_dim, count = std::ssize(captions);
     Inference& towers = inference();
+    Memory& memory = parts_.context.backend.memory();
     const bool known =
         std::equal(captions.begin(), captions.end(), towers.captions.begin(), towers.captions.end(),
                    [](const TokenizedText& a, const TokenizedText& b) { return a.ids == b.ids; });
     if (!known) {
-        towers.classes = Tensor(Shape{std::max<std::int64_t>(count, 1), dim});
+        towers.classes = Tensor(Shape{std::max<std::int64_t>(count, 1), dim}, DType::f32, memory);
         encode(captions, rows_of(towers.classes, 0, count, dim));
         towers.captions.assign(captions.begin(), captions.end());
     }
-    Tensor unit(Shape{pictures.shape[0], dim});
+    Tensor unit(Shape{pictures.shape[0], dim}, DType::f32, memory);
     encode(pictures, unit);
+    const StagedOutput staged(scores, memory);
     ops::similarity(parts_.context.backend,
-                    {.a = unit, .b = rows_of(towers.classes, 0, count, dim), .y = scores});
+                    {.a = unit, .b = rows_of(towers.classes, 0, count, dim), .y = staged});
+    staged.finish();
 }
 
 void ContrastiveLearner::clip_parameters() {
-    if (parts_.context.parameters.info("logit_scale").trained) {
-        float& log_scale = *parts_.context.parameters.weight("logit_scale").f32();
-        log_scale = std::clamp(log_scale, 0.0F, kLargestLogScale);
-    }
+    Parameters& parameters = parts_.context.parameters;
+    if (!parameters.info("logit_scale").trained)
+        return;
+    const float log_scale = parameters.scalar("logit_scale");
+    const float clipped = std::clamp(log_scale, 0.0F, kLargestLogScale);
+    if (clipped != log_scale)
+        parameters.set_scalar("logit_scale", clipped);
 }
 
 } // namespace clip::trainer

@@ -30,14 +30,14 @@ class ContrastiveLearner final : public Learner {
     void clip_parameters() override;
 
   private:
-    /// One side's vectors: of this rank's rows, and of the whole batch.
+    /// One side's vectors: of this rank's rows, and of the whole batch. In the backend's memory.
     struct Side {
         Tensor features, unit, norms; ///< (R, E), (R, E), (R)
         Tensor all;                   ///< (N, E) unit vectors of all ranks
         Tensor log_sum_exp, target;   ///< (R)
         Tensor all_log_sum_exp;       ///< (N)
         Tensor grad;                  ///< (R, E) by `unit`, then by `features`
-        void reserve(std::int64_t rows, std::int64_t all_rows, std::int64_t dim);
+        void reserve(std::int64_t rows, std::int64_t all_rows, std::int64_t dim, Memory& memory);
     };
     /// The text tower of inference, made when it is first asked for.
     struct Inference {
@@ -54,6 +54,8 @@ class ContrastiveLearner final : public Learner {
     void exchange(const LearnerBatch& batch);
     void find_groups(const LearnerBatch& batch);
     void gather(const Tensor& own, Tensor& all, std::int64_t width);
+    /// Pictures of a slice in the backend's memory, until the next call.
+    ConstView there(const ConstView& pictures);
     /// The loss of all rows, from `all` of both sides; with `gradients`, by the unit vectors of
     /// this rank's rows and by the objective's scalars.
     double loss_of_batch(bool gradients);
@@ -62,9 +64,16 @@ class ContrastiveLearner final : public Learner {
     bool soft() const;
     /// The sum of a row's targets: of the other side's vectors, weighted. `all` is the sum of all
     /// those vectors.
-    void target_of_row(const Side& other, std::span<const double> all, std::int64_t row,
+    void target_of_row(const float* other, std::span<const double> all, std::int64_t row,
                        std::span<double> sum) const;
-    void add_scalar_gradient(const char* name, double value);
+    /// Puts targets and, with a weight, gradients right where a row has other targets than its own
+    /// column.
+    void soften(Side& side, Side& other, std::span<double> targets, double grad_weight);
+    /// What other columns that match a row change of row_loss_, row_bias_ and the gradients.
+    void add_matches(Side& side, Side& other, float bias, float weight, bool gradients);
+    /// The sum of dot products of this rank's unit vectors and their gradients, by which the
+    /// logarithm of the scale has its own.
+    double unit_times_grad(Side& side);
     void encode(ConstView pictures, MutView unit);
     void encode(std::span<const TokenizedText> texts, MutView unit);
     Inference& inference();
@@ -79,9 +88,12 @@ class ContrastiveLearner final : public Learner {
     std::int64_t first_ = 0; ///< of this rank's rows among all
     bool alone_ = false;     ///< nothing is exchanged with other ranks
     float scale_ = 1.0F;
+    float loss_scale_ = 1.0F;                        ///< see LearnerBatch
+    Tensor slice_pictures_;                          ///< on a device
     std::vector<std::span<const std::int32_t>> cut_; ///< texts of the batch, to their end marks
     std::vector<std::vector<std::int64_t>> groups_;  ///< rows of the batch with equal captions
     std::vector<std::size_t> group_of_;              ///< (N), or empty where none are looked for
+    std::vector<double> row_loss_, row_bias_;        ///< (R) of siglip
     std::optional<Inference> inference_;
 };
 

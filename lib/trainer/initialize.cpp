@@ -83,17 +83,18 @@ std::uint64_t stream_of(std::string_view name) {
 void initialize_model(Parameters& parameters, const ModelConfig& config, std::uint64_t seed) {
     for (const auto& info : parameters.all()) {
         const std::string& name = info.name;
-        const MutView weight = parameters.weight(name);
-        if (name == "logit_scale")
-            fill(weight, static_cast<float>(std::log(1.0 / 0.07)));
-        else if (name.ends_with(".running_var"))
-            fill(weight, 1.0F);
-        else if (name == "visual.class_embedding")
-            fill_normal(weight, power(config.vision.width, -0.5), seed, stream_of(name));
-        else if (info.shape.rank() >= 2)
-            fill_normal(weight, matrix_std(name, info.shape, config), seed, stream_of(name));
-        else
-            fill(weight, name.ends_with(".weight") && !is_last_gain(name) ? 1.0F : 0.0F);
+        parameters.set(name, [&](MutView weight) {
+            if (name == "logit_scale")
+                fill(weight, static_cast<float>(std::log(1.0 / 0.07)));
+            else if (name.ends_with(".running_var"))
+                fill(weight, 1.0F);
+            else if (name == "visual.class_embedding")
+                fill_normal(weight, power(config.vision.width, -0.5), seed, stream_of(name));
+            else if (info.shape.rank() >= 2)
+                fill_normal(weight, matrix_std(name, info.shape, config), seed, stream_of(name));
+            else
+                fill(weight, name.ends_with(".weight") && !is_last_gain(name) ? 1.0F : 0.0F);
+        });
     }
 }
 

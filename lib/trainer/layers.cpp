@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "trainer/layers.hpp"
 
-#include <algorithm>
-
 #include "base/error.hpp"
 #include "ops/layer_norm.hpp"
 #include "ops/linear.hpp"
+#include "ops/transpose.hpp"
 
 namespace clip::trainer {
 
@@ -17,26 +16,12 @@ View matrix_rows(View view, std::int64_t first, std::int64_t count) {
     if (view.data == nullptr)
         return view;
     const std::int64_t width = view.shape.numel() / view.shape[0];
-    view.data = view.f32() + first * width;
-    view.shape = Shape{count, width};
-    return view;
+    return part_of(view, first * width, Shape{count, width});
 }
 
 template <typename View>
 View vector_rows(View view, std::int64_t first, std::int64_t count) {
-    if (view.data == nullptr)
-        return view;
-    view.data = view.f32() + first;
-    view.shape = Shape{count};
-    return view;
-}
-
-void transpose(const float* from, std::int64_t rows, std::int64_t columns, float* to, bool add) {
-    for (std::int64_t r = 0; r < rows; ++r)
-        for (std::int64_t c = 0; c < columns; ++c) {
-            float& out = to[c * rows + r];
-            out = add ? out + from[r * columns + c] : from[r * columns + c];
-        }
+    return part_of(view, first, Shape{count});
 }
 
 } // namespace
@@ -58,10 +43,11 @@ TrainedLinear::TrainedLinear(const TowerContext& context, const std::string& wei
 }
 
 const PreparedLinear* TrainedLinear::packed() {
+    const LinearWeights weights{.weight = weight_, .bias = bias_, .storage = context_.storage};
     if (!packed_)
-        packed_ = ops::prepare_linear(context_.backend, {.weight = weight_, .bias = bias_});
+        packed_ = ops::prepare_linear(context_.backend, weights);
     else if (stale_)
-        ops::update_linear(context_.backend, *packed_, {.weight = weight_, .bias = bias_});
+        ops::update_linear(context_.backend, *packed_, weights);
     stale_ = false;
     return packed_.get();
 }
@@ -89,23 +75,25 @@ void TrainedLinear::backward(const Backward& args) {
                                             .pre_activation = args.pre_activation,
                                             .grad_x = args.grad_x,
                                             .grad_weight = grad_weight_,
-                                            .grad_bias = grad_bias_});
+                                            .grad_bias = grad_bias_,
+                                            .storage = context_.storage});
 }
 
 TrainedProjection::TrainedProjection(const TowerContext& context, const std::string& weight)
     : context_(context), weight_(context.parameters.weight(weight)),
       grad_weight_(context.parameters.grad(weight)),
-      transposed_(Shape{weight_.shape[1], weight_.shape[0]}),
-      grad_transposed_(Shape{weight_.shape[1], weight_.shape[0]}) {}
+      transposed_(Shape{weight_.shape[1], weight_.shape[0]}, DType::f32, context.backend.memory()),
+      grad_transposed_(transposed_.shape(), DType::f32, context.backend.memory()) {}
 
 void TrainedProjection::renew() {
     if (!stale_)
         return;
-    transpose(weight_.f32(), weight_.shape[0], weight_.shape[1], transposed_.f32(), false);
+    ops::transpose(context_.backend, {.x = weight_, .y = transposed_});
+    const LinearWeights weights{.weight = transposed_, .storage = context_.storage};
     if (!packed_)
-        packed_ = ops::prepare_linear(context_.backend, {.weight = transposed_});
+        packed_ = ops::prepare_linear(context_.backend, weights);
     else
-        ops::update_linear(context_.backend, *packed_, {.weight = transposed_});
+        ops::update_linear(context_.backend, *packed_, weights);
     stale_ = false;
 }
 
@@ -117,17 +105,16 @@ void TrainedProjection::forward(ConstView x, MutView y) {
 void TrainedProjection::backward(ConstView grad_y, ConstView x, MutView grad_x) {
     renew();
     if (!grad_weight_.empty())
-        std::fill_n(grad_transposed_.f32(), grad_transposed_.numel(), 0.0F);
-    ops::linear_backward(
-        context_.backend,
-        {.grad_y = grad_y,
-         .x = x,
-         .weight = transposed_,
-         .grad_x = grad_x,
-         .grad_weight = grad_weight_.empty() ? MutView{} : grad_transposed_.view()});
+        context_.backend.memory().clear(grad_transposed_.view().data, grad_transposed_.bytes());
+    ops::linear_backward(context_.backend,
+                         {.grad_y = grad_y,
+                          .x = x,
+                          .weight = transposed_,
+                          .grad_x = grad_x,
+                          .grad_weight = grad_weight_.empty() ? MutView{} : grad_transposed_.view(),
+                          .storage = context_.storage});
     if (!grad_weight_.empty())
-        transpose(grad_transposed_.f32(), weight_.shape[1], weight_.shape[0], grad_weight_.f32(),
-                  true);
+        ops::transpose(context_.backend, {.x = grad_transposed_, .add = true, .y = grad_weight_});
 }
 
 TrainedLayerNorm::TrainedLayerNorm(const TowerContext& context, const std::string& name, float eps)

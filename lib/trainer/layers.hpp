@@ -23,6 +23,11 @@ struct TowerContext {
     bool frugal = false;
     /// Adds up the statistics of batch norms over ranks; null where there is one rank.
     SumAcross* across = nullptr;
+    /// What products are computed in, where the backend has that: f32, f16 or bf16.
+    DType storage = DType::f32;
+
+    /// Rows that go through a tower together; see kRowsOfPart.
+    std::int64_t rows_of_part(std::int64_t rows) const { return rows * backend.batch_factor(); }
 };
 
 /// y = x W^T + bias
@@ -89,7 +94,7 @@ class TrainedProjection {
     const TowerContext& context_;
     ConstView weight_; ///< (in, out)
     MutView grad_weight_;
-    Tensor transposed_, grad_transposed_; ///< (out, in)
+    Tensor transposed_, grad_transposed_; ///< (out, in) in the backend's memory
     std::unique_ptr<PreparedLinear> packed_;
     bool stale_ = true;
 };

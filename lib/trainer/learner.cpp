@@ -24,6 +24,10 @@ std::string_view objective_name(Objective objective) {
     return kNames[static_cast<std::size_t>(objective)];
 }
 
+bool scores_are_likelihoods(Objective objective) {
+    return objective == Objective::bag_of_words || objective == Objective::caption;
+}
+
 Objective parse_objective(std::string_view name) {
     for (std::size_t i = 0; i < kNames.size(); ++i)
         if (kNames[i] == name)
@@ -59,8 +63,8 @@ void initialize_extra(Parameters& parameters, const ModelConfig&, const Objectiv
         break;
     case Objective::siglip:
         // Zhai et al. 2023, section 3.2: nearly all pairs are none, and the loss begins there.
-        *parameters.weight("logit_bias").f32() = -10.0F;
-        *parameters.weight("logit_scale").f32() = std::log(10.0F);
+        parameters.set_scalar("logit_bias", -10.0F);
+        parameters.set_scalar("logit_scale", std::log(10.0F));
         break;
     case Objective::contrastive:
         break;
@@ -75,6 +79,10 @@ std::unique_ptr<Learner> make_learner(const LearnerParts& parts) {
                     ", want 0 or more and less than 1)"));
     if (settings.label_smoothing > 0 && settings.objective != Objective::contrastive)
         fail(ErrorCode::invalid_argument, "smooth labels: only the contrastive objective has any");
+    if (scores_are_likelihoods(settings.objective) && !parts.context.backend.device().is_cpu())
+        fail(ErrorCode::unsupported,
+             concat("train with --objective ", objective_name(settings.objective),
+                    ": only on the CPU (got ", parts.context.backend.device().to_string(), ")"));
     switch (settings.objective) {
     case Objective::bag_of_words:
         return make_bag_of_words_learner(parts);

@@ -26,6 +26,8 @@ enum class Objective : std::uint8_t {
 };
 /// "contrastive", "bag-of-words", "caption", "siglip".
 std::string_view objective_name(Objective objective);
+/// Whether it predicts captions: its scores are log p(caption | picture).
+bool scores_are_likelihoods(Objective objective);
 /// Errors: invalid_argument (another name).
 Objective parse_objective(std::string_view name);
 
@@ -48,10 +50,11 @@ struct LearnerParts {
 
 /// A rank's rows of one batch.
 struct LearnerBatch {
-    ConstView pictures;                   ///< (N, 3, S, S)
+    ConstView pictures;                   ///< (N, 3, S, S) on the host
     std::span<const TokenizedText> texts; ///< N
     std::uint64_t global_rows = 0;        ///< of all ranks
     std::uint64_t first_row = 0;          ///< of this rank's among them
+    float loss_scale = 1; ///< what gradients are multiplied by: a power of two; not the loss
 };
 
 /// Turns batches into losses and gradients. Gradients that it adds to Parameters are this rank's
@@ -70,7 +73,7 @@ class Learner {
     /// inference uses them. Not collective.
     virtual double evaluate(const LearnerBatch& batch) = 0;
     /// Zero-shot: how well each picture fits each of some captions; larger is better.
-    /// scores (N, C) written. Weights as inference uses them. Not collective.
+    /// scores (N, C), on the host, written. Weights as inference uses them. Not collective.
     virtual void score(ConstView pictures, std::span<const TokenizedText> captions,
                        MutView scores) = 0;
     /// Bounds what the optimiser must not leave: to be called after each of its steps.
@@ -89,7 +92,8 @@ void initialize_extra(Parameters& parameters, const ModelConfig& config,
 /// caption all but its projection.
 std::vector<std::string> locked_by_objective(Objective objective);
 
-/// Errors: invalid_argument (settings that do not go together).
+/// Errors: invalid_argument (settings that do not go together), unsupported (an objective that
+/// predicts captions, on a device).
 std::unique_ptr<Learner> make_learner(const LearnerParts& parts);
 
 } // namespace clip::trainer

@@ -2,6 +2,7 @@
 #include "trainer/parameters.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/concat.hpp"
 #include "base/error.hpp"
@@ -13,9 +14,9 @@ namespace {
 
 constexpr std::int64_t kAlign = 16; // elements: one cache line
 
-Tensor zeros(std::int64_t count) {
-    Tensor block(Shape{std::max<std::int64_t>(count, 1)});
-    std::fill_n(block.f32(), block.numel(), 0.0F);
+Tensor zeros(std::int64_t count, Memory& memory) {
+    Tensor block(Shape{std::max<std::int64_t>(count, 1)}, DType::f32, memory);
+    memory.clear(block.view().data, block.bytes());
     return block;
 }
 
@@ -26,7 +27,7 @@ bool is_running_statistic(std::string_view name) {
 }
 
 Parameters::Parameters(const ModelConfig& config, std::span<const ExtraParameter> extra,
-                       std::span<const std::string> locked) {
+                       std::span<const std::string> locked, Memory& memory) {
     for (const WeightSpec& spec : weight_specs(config)) {
         ParameterInfo info{.name = spec.name, .shape = spec.shape};
         info.trained = !is_running_statistic(spec.name) &&
@@ -50,10 +51,10 @@ Parameters::Parameters(const ModelConfig& config, std::span<const ExtraParameter
     }
     if (trained_ == 0)
         fail(ErrorCode::invalid_argument, "prepare training: every parameter is locked");
-    weights_ = zeros(total_);
-    grads_ = zeros(trained_);
-    means_ = zeros(trained_);
-    squares_ = zeros(trained_);
+    weights_ = zeros(total_, memory);
+    grads_ = zeros(trained_, memory);
+    means_ = zeros(trained_, memory);
+    squares_ = zeros(trained_, memory);
     for (const ParameterInfo& info : infos_)
         if (info.trained)
             adamw_.push_back({.weight = weights_.f32() + info.first,
@@ -76,23 +77,85 @@ const ParameterInfo& Parameters::info(std::string_view name) const {
 
 MutView Parameters::weight(std::string_view name) {
     const ParameterInfo& found = info(name);
-    return {weights_.f32() + found.first, found.shape, DType::f32, Device{}};
+    return part_of(weights_.view(), found.first, found.shape);
 }
 
 ConstView Parameters::weight(std::string_view name) const {
     const ParameterInfo& found = info(name);
-    return {weights_.f32() + found.first, found.shape, DType::f32, Device{}};
+    return part_of(weights_.view(), found.first, found.shape);
 }
 
 MutView Parameters::grad(std::string_view name) {
     const ParameterInfo& found = info(name);
     if (!found.trained)
         return {};
-    return {grads_.f32() + found.first, found.shape, DType::f32, Device{}};
+    return part_of(grads_.view(), found.first, found.shape);
 }
 
 void Parameters::zero_grads() {
-    std::fill_n(grads_.f32(), trained_, 0.0F);
+    memory().clear(grads_.view().data, static_cast<std::size_t>(trained_) * sizeof(float));
+}
+
+const Tensor& Parameters::tensor(Block which) const {
+    switch (which) {
+    case Block::grads:
+        return grads_;
+    case Block::means:
+        return means_;
+    case Block::squares:
+        return squares_;
+    case Block::weights:
+        break;
+    }
+    return weights_;
+}
+
+MutView Parameters::block(Block which) {
+    return part_of(const_cast<Tensor&>(tensor(which)).view(), 0, Shape{elements(which)});
+}
+
+ConstView Parameters::block(Block which) const {
+    return part_of(tensor(which).view(), 0, Shape{elements(which)});
+}
+
+std::span<const float> Parameters::on_host(Block which) const {
+    expect(on_host(), "parameters on a device are no span of the host");
+    return {tensor(which).f32(), static_cast<std::size_t>(elements(which))};
+}
+
+std::span<float> Parameters::on_host(Block which) {
+    const std::span<const float> all = std::as_const(*this).on_host(which);
+    return {const_cast<float*>(all.data()), all.size()};
+}
+
+void Parameters::set(std::string_view name, const std::function<void(MutView)>& write) {
+    if (on_host()) {
+        write(weight(name));
+        return;
+    }
+    Tensor made(info(name).shape);
+    write(made);
+    write_elements(weight(name), 0, made.numel(), made.f32(), memory());
+}
+
+float Parameters::scalar(std::string_view name) const {
+    float value = 0;
+    read_elements(weight(name), 0, 1, &value, memory());
+    return value;
+}
+
+void Parameters::set_scalar(std::string_view name, float value) {
+    write_elements(weight(name), 0, 1, &value, memory());
+}
+
+void Parameters::add_to_scalar_grad(std::string_view name, float value) {
+    const MutView there = grad(name);
+    if (there.empty())
+        return;
+    float sum = 0;
+    read_elements(there, 0, 1, &sum, memory());
+    sum += value;
+    write_elements(there, 0, 1, &sum, memory());
 }
 
 std::int64_t Parameters::count(bool trained_only) const {
@@ -103,8 +166,22 @@ std::int64_t Parameters::count(bool trained_only) const {
     return sum;
 }
 
+void read_elements(const ConstView& from, std::int64_t first, std::int64_t count, float* to,
+                   Memory& memory) {
+    const ConstView part = part_of(from, first, Shape{count});
+    (from.device.is_cpu() ? host_memory() : memory).download(to, part.data, part.bytes());
+}
+
+void write_elements(const MutView& to, std::int64_t first, std::int64_t count, const void* from,
+                    Memory& memory) {
+    const MutView part = part_of(to, first, Shape{count});
+    (to.device.is_cpu() ? host_memory() : memory).upload(part.data, from, part.bytes());
+}
+
 Parameter ParametersSource::get(const std::string& name) const {
-    return Parameter(parameters_.weight(name));
+    const ConstView weight = parameters_.weight(name);
+    return parameters_.on_host() ? Parameter(weight)
+                                 : Parameter(download(weight, parameters_.memory()));
 }
 
 } // namespace clip::trainer

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,16 +36,23 @@ struct ExtraParameter {
 /// Whether a weight is a mean or variance that batch norm keeps for inference.
 bool is_running_statistic(std::string_view name);
 
+/// What there is a block of.
+enum class Block : std::uint8_t { weights, grads, means, squares };
+
 /// All tensors of a run in one block, and blocks of the same layout for gradients and for the two
 /// running means of AdamW. Those that are trained come first, so that one span holds all gradients:
-/// what ranks add up. Each tensor begins at a multiple of 64 bytes.
+/// what ranks add up. Each tensor begins at a multiple of 64 bytes. The blocks are in one memory,
+/// the backend's; spans of them, and views' pointers, are only for where that is the host's.
 class Parameters {
   public:
     /// Every weight of `config` (weight_specs()) and `extra`; all zero. Weights below a prefix in
     /// `locked` ("visual.") are not trained. Running statistics never are.
     /// Errors: out_of_memory, invalid_argument (nothing is left to train).
     Parameters(const ModelConfig& config, std::span<const ExtraParameter> extra = {},
-               std::span<const std::string> locked = {});
+               std::span<const std::string> locked = {}, Memory& memory = host_memory());
+
+    Memory& memory() const { return weights_.memory(); }
+    bool on_host() const { return weights_.device().is_cpu(); }
 
     const std::vector<ParameterInfo>& all() const { return infos_; }
     bool has(std::string_view name) const;
@@ -55,16 +63,26 @@ class Parameters {
     /// Empty for a tensor that is not trained.
     MutView grad(std::string_view name);
 
-    /// The blocks, padding (always 0) included.
-    std::span<float> weights() { return {weights_.f32(), static_cast<std::size_t>(total_)}; }
-    std::span<const float> weights() const {
-        return {weights_.f32(), static_cast<std::size_t>(total_)};
-    }
-    std::span<float> grads() { return trained(grads_); }
-    std::span<float> means() { return trained(means_); }
-    std::span<float> squares() { return trained(squares_); }
-    std::span<const float> means() const { return {means_.f32(), trained_size()}; }
-    std::span<const float> squares() const { return {squares_.f32(), trained_size()}; }
+    /// A block with its padding (always 0): all elements of the weights, of the others those of
+    /// trained tensors.
+    MutView block(Block which);
+    ConstView block(Block which) const;
+    /// Gives a tensor of the weights values: `write` gets its place on the host.
+    void set(std::string_view name, const std::function<void(MutView)>& write);
+    /// A tensor of one element.
+    float scalar(std::string_view name) const;
+    void set_scalar(std::string_view name, float value);
+    /// Nothing where the tensor is not trained.
+    void add_to_scalar_grad(std::string_view name, float value);
+
+    /// The blocks as the host has them.
+    std::span<float> weights() { return on_host(Block::weights); }
+    std::span<const float> weights() const { return on_host(Block::weights); }
+    std::span<float> grads() { return on_host(Block::grads); }
+    std::span<float> means() { return on_host(Block::means); }
+    std::span<float> squares() { return on_host(Block::squares); }
+    std::span<const float> means() const { return on_host(Block::means); }
+    std::span<const float> squares() const { return on_host(Block::squares); }
 
     void zero_grads();
     /// One AdamW parameter for each trained tensor.
@@ -73,8 +91,10 @@ class Parameters {
     std::int64_t count(bool trained_only) const;
 
   private:
-    std::size_t trained_size() const { return static_cast<std::size_t>(trained_); }
-    std::span<float> trained(Tensor& block) { return {block.f32(), trained_size()}; }
+    std::span<float> on_host(Block which);
+    std::span<const float> on_host(Block which) const;
+    const Tensor& tensor(Block which) const;
+    std::int64_t elements(Block which) const { return which == Block::weights ? total_ : trained_; }
 
     std::vector<ParameterInfo> infos_;
     std::unordered_map<std::string_view, std::size_t> index_; ///< keys point into infos_
@@ -83,7 +103,13 @@ class Parameters {
     std::vector<AdamWParameter> adamw_;
 };
 
-/// The weights as layers of inference ask for them; `parameters` must outlive it.
+/// Copies elements [first, first + count) of a view to the host, or from it.
+void read_elements(const ConstView& from, std::int64_t first, std::int64_t count, float* to,
+                   Memory& memory);
+void write_elements(const MutView& to, std::int64_t first, std::int64_t count, const void* from,
+                    Memory& memory);
+
+/// The weights as layers of inference ask for them, on the host; `parameters` must outlive it.
 class ParametersSource : public ParameterSource {
   public:
     explicit ParametersSource(const Parameters& parameters) : parameters_(parameters) {}

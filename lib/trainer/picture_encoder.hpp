@@ -17,13 +17,15 @@ class PictureEncoder {
         : context_(context), config_(config) {}
     /// To be called whenever weights have changed. Gives the packed weights' memory back.
     void refresh() { tower_.reset(); }
-    /// pictures (N, 3, S, S) -> features (N, E), not normalised
+    /// pictures (N, 3, S, S), on the host or in the backend's memory -> features (N, E) there, not
+    /// normalised
     void encode(ConstView pictures, MutView features);
 
   private:
     const TowerContext& context_;
     ModelConfig config_;
     std::unique_ptr<VisionTower> tower_; ///< made when it is first needed
+    Tensor pictures_;                    ///< on a device: those that go through together
 };
 
 } // namespace clip::trainer

@@ -18,12 +18,12 @@ View rows_from(View view, std::int64_t first, std::int64_t count) {
 
 /// The same of a tensor's elements, taken as rows of `width`.
 inline MutView rows_of(Tensor& tensor, std::int64_t first, std::int64_t count, std::int64_t width) {
-    return {tensor.f32() + first * width, Shape{count, width}, DType::f32, Device{}};
+    return part_of(tensor.view(), first * width, Shape{count, width});
 }
 
 /// Elements [first, first + count) of a tensor.
 inline MutView vector_of(Tensor& tensor, std::int64_t first, std::int64_t count) {
-    return {tensor.f32() + first, Shape{count}, DType::f32, Device{}};
+    return part_of(tensor.view(), first, Shape{count});
 }
 
 } // namespace clip::trainer

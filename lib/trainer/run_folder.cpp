@@ -161,7 +161,7 @@ bool RunFolder::has_state() const {
     return exists(impl_->state()) && !impl_->replaces;
 }
 
-RunState RunFolder::load(Parameters& parameters, std::span<float> average,
+RunState RunFolder::load(Parameters& parameters, const MutView& average,
                          const std::map<std::string, std::string>& settings) {
     RunState state = read_run_state(impl_->state(), concat("resume ", impl_->path), parameters,
                                     average, settings);
@@ -172,21 +172,21 @@ RunState RunFolder::load(Parameters& parameters, std::span<float> average,
 }
 
 void RunFolder::save(const RunState& state, const Parameters& parameters,
-                     std::span<const float> average) {
+                     const ConstView& average) {
     impl_->log.sync(); // a state is never ahead of its log
     write_run_state(impl_->state(), state, parameters, average);
     impl_->replaces = false;
 }
 
 std::string RunFolder::write_model(const ModelConfig& config, const Parameters& parameters,
-                                   std::span<const float> weights, const TextFiles& beside,
+                                   const ConstView& weights, const TextFiles& beside,
                                    std::uint64_t step, std::uint64_t keep) {
     ModelSource source;
     source.name = impl_->model();
     source.config = config;
     source.read = [&](std::string_view name, std::int64_t first, std::int64_t count, float* out) {
         const ParameterInfo& info = parameters.info(name);
-        std::copy_n(weights.data() + info.first + first, count, out);
+        read_elements(weights, info.first + first, count, out, parameters.memory());
     };
     WriteOptions options;
     options.dtype = DType::f32;

@@ -44,22 +44,22 @@ class RunFolder {
     /// After an error `parameters` and `average` are as they were.
     /// Errors: bad_format, truncated, shape_mismatch (a state of another model), version_mismatch
     /// (settings differ: the message names the first one and both values), not_found, io_failure.
-    RunState load(Parameters& parameters, std::span<float> average,
+    RunState load(Parameters& parameters, const MutView& average,
                   const std::map<std::string, std::string>& settings);
     /// Makes RUN/state that of now: complete and on the disk before the old one is gone.
     /// Errors: io_failure (the old one stays).
-    void save(const RunState& state, const Parameters& parameters, std::span<const float> average);
+    void save(const RunState& state, const Parameters& parameters, const ConstView& average);
 
     /// Makes RUN/model the checkpoint of now (open_clip's layout, with `beside`: the tokenizer's
     /// files), float32, and with `keep` over 1 also RUN/models/step-N, of which the newest `keep`
     /// stay: links to the same files, no copies, where the file system has such. Where it cannot
     /// exchange folders (NFS), a kill may leave RUN without a model until it is opened again.
-    /// `weights` is laid out as Parameters::weights(). Returns the model's id.
+    /// `weights` is laid out as the weights of `parameters`. Returns the model's id.
     /// Errors: io_failure, bad_format (weights that are not finite), invalid_argument (files of
     /// others are in it); the old one stays.
     std::string write_model(const ModelConfig& config, const Parameters& parameters,
-                            std::span<const float> weights, const TextFiles& beside,
-                            std::uint64_t step, std::uint64_t keep);
+                            const ConstView& weights, const TextFiles& beside, std::uint64_t step,
+                            std::uint64_t keep);
 
     /// Appends a line (without its end) to log.jsonl; a run that begins anew begins it anew.
     /// Errors: io_failure (and nothing of the line stays; state and model do not depend on it).

@@ -21,6 +21,8 @@ constexpr std::string_view kFormat = "clip-train state";
 constexpr std::string_view kVersion = "1";
 constexpr std::string_view kSetting = "setting.";
 constexpr std::string_view kChecksum = "checksum";
+constexpr std::string_view kLossScale = "loss-scale", kGoodSteps = "good-steps";
+constexpr std::uint64_t kLargestScale = std::uint64_t{1} << 62U;
 constexpr std::size_t kChecksumBytes = 4;
 constexpr std::size_t kPiece = std::size_t{1} << 20; ///< bytes: stays in the cache
 
@@ -45,10 +47,6 @@ std::vector<Entry> entries_of(const Parameters& parameters, bool with_average) {
                     {concat(kPrefixes[block], info.name), info.shape, block, info.first});
     }
     return entries;
-}
-
-std::size_t byte_count(const Entry& entry) {
-    return static_cast<std::size_t>(entry.shape.numel()) * sizeof(float);
 }
 
 std::vector<std::int64_t> extents_of(const Shape& shape) {
@@ -138,6 +136,11 @@ RunState state_of(const io::TensorStore& store) {
     state.epoch = static_cast<std::uint32_t>(read_number(path, metadata, "epoch", UINT32_MAX));
     state.batch = read_number(path, metadata, "batch", UINT64_MAX);
     state.samples = read_number(path, metadata, "samples", UINT64_MAX);
+    if (metadata.contains(std::string(kLossScale))) {
+        state.loss_scale = static_cast<double>(
+            read_number(path, metadata, std::string(kLossScale), kLargestScale));
+        state.good_steps = read_number(path, metadata, std::string(kGoodSteps), UINT64_MAX);
+    }
     for (const auto& [key, value] : metadata)
         if (key.starts_with(kSetting))
             state.settings.emplace(key.substr(kSetting.size()), io::path_from_utf8(value));
@@ -203,14 +206,19 @@ void check_elements(const io::TensorStore& store,
 } // namespace
 
 void write_run_state(const std::string& path, const RunState& state, const Parameters& parameters,
-                     std::span<const float> average) {
-    const std::array<std::span<const float>, 4> blocks{parameters.weights(), parameters.means(),
-                                                       parameters.squares(), average};
-    expect(average.empty() || average.size() == blocks[0].size(), "an average of all weights");
+                     const ConstView& average) {
+    const std::array<ConstView, 4> blocks{parameters.block(Block::weights),
+                                          parameters.block(Block::means),
+                                          parameters.block(Block::squares), average};
+    expect(average.empty() || average.numel() == blocks[0].numel(), "an average of all weights");
     const std::vector<Entry> entries = entries_of(parameters, !average.empty());
     Metadata metadata{{"format", std::string(kFormat)}, {"version", std::string(kVersion)},
                       {"step", concat(state.step)},     {"epoch", concat(state.epoch)},
                       {"batch", concat(state.batch)},   {"samples", concat(state.samples)}};
+    if (state.loss_scale > 0) {
+        metadata[std::string(kLossScale)] = concat(static_cast<std::uint64_t>(state.loss_scale));
+        metadata[std::string(kGoodSteps)] = concat(state.good_steps);
+    }
     for (const auto& [key, value] : state.settings) // a path may be any bytes
         metadata[concat(kSetting, key)] = io::path_to_utf8(value);
     std::vector<io::PlannedTensor> planned;
@@ -224,6 +232,7 @@ void write_run_state(const std::string& path, const RunState& state, const Param
     metadata[std::string(kChecksum)] = header.text();
 
     io::Crc32 sum;
+    std::vector<float> piece; // of what is on a device
     const auto produce = [&](std::size_t i, const io::ByteSink& sink) {
         if (i == entries.size()) {
             const std::array<char, kChecksumBytes> bytes = little_endian(sum.value());
@@ -231,22 +240,30 @@ void write_run_state(const std::string& path, const RunState& state, const Param
             return;
         }
         const Entry& entry = entries[i];
-        const auto* bytes = reinterpret_cast<const char*>(blocks[entry.block].data() + entry.first);
-        for (std::size_t at = 0; at < byte_count(entry); at += kPiece) {
-            const std::size_t size = std::min(kPiece, byte_count(entry) - at);
-            sum.add(bytes + at, size);
-            sink(bytes + at, size);
+        constexpr auto kElements = static_cast<std::int64_t>(kPiece / sizeof(float));
+        for (std::int64_t at = 0; at < entry.shape.numel(); at += kElements) {
+            const std::int64_t count = std::min(kElements, entry.shape.numel() - at);
+            const ConstView part = part_of(blocks[entry.block], entry.first + at, Shape{count});
+            const void* bytes = part.data;
+            if (!part.device.is_cpu()) {
+                piece.resize(static_cast<std::size_t>(count));
+                read_elements(part, 0, count, piece.data(), parameters.memory());
+                bytes = piece.data();
+            }
+            sum.add(bytes, part.bytes());
+            sink(bytes, part.bytes());
         }
     };
     io::write_safetensors(path, planned, produce, metadata);
 }
 
 RunState read_run_state(const std::string& path, const std::string& what, Parameters& parameters,
-                        std::span<float> average,
+                        const MutView& average,
                         const std::map<std::string, std::string>& settings) {
-    const std::array<std::span<float>, 4> blocks{parameters.weights(), parameters.means(),
-                                                 parameters.squares(), average};
-    expect(average.empty() || average.size() == blocks[0].size(), "an average of all weights");
+    const std::array<MutView, 4> blocks{parameters.block(Block::weights),
+                                        parameters.block(Block::means),
+                                        parameters.block(Block::squares), average};
+    expect(average.empty() || average.numel() == blocks[0].numel(), "an average of all weights");
     const io::TensorStore store = io::read_safetensors(path);
     check_header(store);
     RunState state = state_of(store);
@@ -256,8 +273,8 @@ RunState read_run_state(const std::string& path, const std::string& what, Parame
     check_elements(store, tensors);
     for (std::size_t i = 0; i < entries.size(); ++i) {
         const Entry& entry = entries[i];
-        std::memcpy(blocks[entry.block].data() + entry.first, tensors[i]->bytes.data(),
-                    tensors[i]->bytes.size());
+        write_elements(blocks[entry.block], entry.first, entry.shape.numel(),
+                       tensors[i]->bytes.data(), parameters.memory());
         store.release(*tensors[i]);
     }
     return state;

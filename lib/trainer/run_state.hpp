@@ -13,10 +13,12 @@ namespace clip::trainer {
 
 /// Where a run stands after a step.
 struct RunState {
-    std::uint64_t step = 0;    ///< finished
-    std::uint32_t epoch = 0;   ///< of the next batch
-    std::uint64_t batch = 0;   ///< of the next batch, in its epoch
-    std::uint64_t samples = 0; ///< seen
+    std::uint64_t step = 0;       ///< finished
+    std::uint32_t epoch = 0;      ///< of the next batch
+    std::uint64_t batch = 0;      ///< of the next batch, in its epoch
+    std::uint64_t samples = 0;    ///< seen
+    double loss_scale = 0;        ///< 0: the loss is not scaled
+    std::uint64_t good_steps = 0; ///< since the scale was changed
     /// Everything that decides the weights (recipe, data, model): a resumed run must have the same.
     std::map<std::string, std::string> settings;
 
@@ -24,12 +26,13 @@ struct RunState {
 };
 
 /// Writes a safetensors file: `weight.NAME`, `mean.NAME`, `square.NAME` (the latter two of trained
-/// parameters), `average.NAME` where `average` (laid out as weights()) is not empty, and `checksum`
-/// over the elements of all these. Its metadata holds the rest, with a checksum of their own.
-/// It is flushed to the disk before it takes the place of what was there; until then both need
-/// room. Memory: the header. Errors: io_failure (and then `path` is as it was).
+/// parameters), `average.NAME` where `average` (laid out as the weights, and where they are) is not
+/// empty, and `checksum` over the elements of all these. Its metadata holds the rest, with a
+/// checksum of their own. It is flushed to the disk before it takes the place of what was there;
+/// until then both need room. Memory: the header. Errors: io_failure (and then `path` is as it
+/// was).
 void write_run_state(const std::string& path, const RunState& state, const Parameters& parameters,
-                     std::span<const float> average);
+                     const ConstView& average);
 
 /// Reads it back; after an error `parameters` and `average` are as they were.
 ///
@@ -38,7 +41,6 @@ void write_run_state(const std::string& path, const RunState& state, const Param
 /// version_mismatch (another version of this format; settings that differ: the first one is
 /// named, with both values).
 RunState read_run_state(const std::string& path, const std::string& what, Parameters& parameters,
-                        std::span<float> average,
-                        const std::map<std::string, std::string>& settings);
+                        const MutView& average, const std::map<std::string, std::string>& settings);
 
 } // namespace clip::trainer

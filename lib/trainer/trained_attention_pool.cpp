@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "ops/add.hpp"
 #include "ops/attention.hpp"
 #include "ops/gather_rows.hpp"
 #include "ops/mean_token.hpp"
@@ -76,7 +77,8 @@ void TrainedAttentionPool::compute(ConstView x, MutView y) {
                              .head_width = static_cast<int>(width / heads_),
                              .scale = attention_scale(width / heads_),
                              .y = mixed_,
-                             .log_sum_exp = log_sum_exp_});
+                             .log_sum_exp = log_sum_exp_,
+                             .storage = context_.storage});
     if (!y.empty())
         output_.forward({.x = mixed_, .y = y});
 }
@@ -93,7 +95,7 @@ void TrainedAttentionPool::backward(ConstView grad_y, MutView grad_x) {
     const Arena::Mark mark = arena.mark();
     if (context_.frugal)
         compute(x_, {});
-    const std::int64_t pictures = x_.shape[0], tokens = x_.shape[1] + 1, width = x_.shape[2];
+    const std::int64_t pictures = x_.shape[0], width = x_.shape[2];
     const MutView grad_mixed = arena.take(mixed_.shape);
     const MutView grad_queries = arena.take(mixed_.shape);
     const MutView grad_keys = arena.take(tokens_.shape);
@@ -117,25 +119,16 @@ void TrainedAttentionPool::backward(ConstView grad_y, MutView grad_x) {
                                                .grad_k = grad_keys.f32(),
                                                .grad_v = grad_values.f32(),
                                                .grad_q_stride = width,
-                                               .grad_kv_stride = width});
+                                               .grad_kv_stride = width,
+                                               .storage = context_.storage});
     // The tokens feed keys, values and, the mean tokens alone, queries.
     key_.backward({.grad_y = grad_keys, .x = tokens_, .grad_x = grad_tokens});
     const MutView grad_more = grad_keys; // read, so that its memory is free
     value_.backward({.grad_y = grad_values, .x = tokens_, .grad_x = grad_more});
     const MutView grad_means = grad_mixed;
     query_.backward({.grad_y = grad_queries, .x = means_, .grad_x = grad_means});
-    context_.backend.pool().parallel_for(
-        static_cast<std::size_t>(pictures), 1, [&](std::size_t begin, std::size_t end) {
-            for (auto n = static_cast<std::int64_t>(begin); n < static_cast<std::int64_t>(end);
-                 ++n) {
-                float* to = grad_tokens.f32() + n * tokens * width;
-                const float* more = grad_more.f32() + n * tokens * width;
-                for (std::int64_t i = 0; i < tokens * width; ++i)
-                    to[i] += more[i];
-                for (std::int64_t d = 0; d < width; ++d)
-                    to[d] += grad_means.f32()[n * width + d];
-            }
-        });
+    ops::add(context_.backend, {.x = grad_more, .y = grad_tokens});
+    ops::scatter_add_rows(context_.backend, {.x = grad_means, .rows = first_, .y = grad_tokens});
     ops::mean_token_backward(context_.backend, {.grad_y = by_picture(grad_tokens, pictures),
                                                 .grad_x = grad_x,
                                                 .grad_positions = grad_positions_});

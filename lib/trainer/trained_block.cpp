@@ -52,7 +52,8 @@ void TrainedBlock::attend(const Sequences& sequences, Saved& saved) {
                        .head_width = head_width,
                        .scale = 1.0F / std::sqrt(static_cast<float>(head_width)),
                        .y = saved.mixed,
-                       .log_sum_exp = saved.log_sum_exp};
+                       .log_sum_exp = saved.log_sum_exp,
+                       .storage = context_.storage};
     if (!pooled_rows_) {
         args.q = saved.qkv.f32();
         args.k = saved.qkv.f32() + width;
@@ -133,7 +134,8 @@ void TrainedBlock::attend_backward(ConstView grad_mixed, MutView grad_qkv, MutVi
                                .scale = 1.0F / std::sqrt(static_cast<float>(head_width)),
                                .y = saved.mixed,
                                .log_sum_exp = saved.log_sum_exp,
-                               .grad_y = grad_mixed};
+                               .grad_y = grad_mixed,
+                               .storage = context_.storage};
     if (!pooled_rows_) {
         args.q = saved.qkv.f32();
         args.k = saved.qkv.f32() + width;
@@ -200,11 +202,8 @@ void TrainedBlock::backward(MutView grad_y, MutView grad_x, const Sequences& seq
     attend_backward(grad_branch, grad_qkv, grad_query, sequences, saved);
     qkv_.backward({.grad_y = grad_qkv, .x = saved.normed_1, .grad_x = grad_narrow});
     query_.backward({.grad_y = grad_query, .x = saved.normed_rows, .grad_x = grad_rows});
-    for (std::int64_t i = 0; i < results; ++i) {
-        float* to = grad_narrow.f32() + sequences.pooled[static_cast<std::size_t>(i)] * width;
-        for (std::int64_t d = 0; d < width; ++d)
-            to[d] += grad_rows.f32()[i * width + d];
-    }
+    ops::scatter_add_rows(context_.backend,
+                          {.x = grad_rows, .rows = sequences.pooled, .y = grad_narrow});
     ops::gather_rows_backward(context_.backend,
                               {.grad_y = grad_y, .rows = sequences.pooled, .grad_x = grad_x});
     ln_1_.backward(saved.x, saved.mean_1, saved.rstd_1, grad_narrow, grad_x, grad_x);

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "trainer/trained_conv.hpp"
 
-#include <algorithm>
-
 #include "base/error.hpp"
 #include "ops/activation.hpp"
+#include "ops/add.hpp"
 #include "ops/batch_norm.hpp"
 #include "ops/conv2d.hpp"
 
@@ -32,8 +31,10 @@ Shape TrainedConv::output_shape(const Shape& x) const {
 }
 
 const PreparedConv2d* TrainedConv::packed() {
-    const Conv2dWeights weights{
-        .weight = weight_, .stride = settings_.stride, .padding = settings_.padding};
+    const Conv2dWeights weights{.weight = weight_,
+                                .stride = settings_.stride,
+                                .padding = settings_.padding,
+                                .storage = context_.storage};
     if (!packed_)
         packed_ = ops::prepare_conv2d(context_.backend, weights);
     else if (stale_)
@@ -98,19 +99,14 @@ void TrainedConv::backward(const Backward& args, const Saved& saved) {
                                             .stride = settings_.stride,
                                             .padding = settings_.padding,
                                             .grad_x = args.grad_x,
-                                            .grad_weight = grad_weight_});
+                                            .grad_weight = grad_weight_,
+                                            .storage = context_.storage});
 }
 
 void add_to(Backend& backend, ConstView from, MutView to) {
-    constexpr std::size_t kGrain = std::size_t{1} << 16;
     expect(from.numel() == to.numel(), "two gradients that are added up have one shape");
-    const float* read = from.f32();
-    float* write = to.f32();
-    backend.pool().parallel_for(static_cast<std::size_t>(to.numel()), kGrain,
-                                [&](std::size_t begin, std::size_t end) {
-                                    for (std::size_t i = begin; i < end; ++i)
-                                        write[i] += read[i];
-                                });
+    const Shape all{to.numel()};
+    ops::add(backend, {.x = part_of(from, 0, all), .y = part_of(to, 0, all)});
 }
 
 } // namespace clip::trainer

@@ -6,23 +6,11 @@
 
 #include "base/concat.hpp"
 #include "ops/avg_pool.hpp"
+#include "ops/channels_last.hpp"
 
 namespace clip::trainer {
 
 namespace {
-
-/// (N, C, height, width) -> (N, height, width, C)
-void channels_last(Backend& backend, ConstView x, MutView y) {
-    const std::int64_t n = x.shape[0], channels = x.shape[1], places = x.shape[2] * x.shape[3];
-    backend.pool().parallel_for(
-        static_cast<std::size_t>(n), 1, [&](std::size_t begin, std::size_t end) {
-            for (auto i = static_cast<std::int64_t>(begin); i < static_cast<std::int64_t>(end); ++i)
-                for (std::int64_t c = 0; c < channels; ++c)
-                    for (std::int64_t p = 0; p < places; ++p)
-                        y.f32()[(i * places + p) * channels + c] =
-                            x.f32()[(i * channels + c) * places + p];
-        });
-}
 
 MutView shaped(MutView view, const Shape& shape) {
     view.shape = shape;
@@ -60,7 +48,7 @@ void TrainedResnet::refresh() {
 void TrainedResnet::compute_stem(bool update_running) {
     const Shape& shape = pictures_.shape;
     const MutView input = context_.arena.take(Shape{shape[0], shape[2], shape[3], shape[1]});
-    channels_last(context_.backend, pictures_, input);
+    ops::channels_last(context_.backend, {.x = pictures_, .y = input});
     ConstView x = input;
     stem_saved_.clear();
     for (TrainedConv& conv : stem_) {

@@ -66,8 +66,8 @@ void TrainedText::forward(std::span<const std::span<const std::int32_t>> texts, 
             part.offsets.push_back(std::ssize(part.ids));
             part.last.push_back(std::ssize(part.ids) - 1);
             ++next;
-        } while (next < texts.size() &&
-                 std::ssize(part.ids) + std::ssize(texts[next]) <= kRowsOfPart);
+        } while (next < texts.size() && std::ssize(part.ids) + std::ssize(texts[next]) <=
+                                            context_.rows_of_part(kRowsOfPart));
         const MutView rows = rows_from(features, part.first, part.texts());
         forward_part(part, rows, keep);
         if (keep)

@@ -20,14 +20,13 @@ BlockSettings block_settings(const ModelConfig& config) {
 
 ConstView pictures_from(ConstView pictures, std::int64_t first, std::int64_t count) {
     const std::int64_t side = pictures.shape[2];
-    return {pictures.f32() + first * 3 * side * side, Shape{count, 3, side, side}, DType::f32,
-            pictures.device};
+    return part_of(pictures, first * 3 * side * side, Shape{count, 3, side, side});
 }
 
 } // namespace
 
-std::int64_t pictures_of_part(std::int64_t tokens) {
-    return std::max<std::int64_t>(1, kRowsOfPart / tokens);
+std::int64_t pictures_of_part(std::int64_t tokens, std::int64_t rows) {
+    return std::max<std::int64_t>(1, rows / tokens);
 }
 
 TrainedVit::TrainedVit(const TowerContext& context, const ModelConfig& config)
@@ -90,7 +89,8 @@ void TrainedVit::forward(ConstView pictures, MutView features, bool keep) {
     Arena& arena = context_.arena;
     mark_ = arena.mark();
     parts_.clear();
-    const std::int64_t n = pictures.shape[0], step = pictures_of_part(tokens_);
+    const std::int64_t n = pictures.shape[0];
+    const std::int64_t step = pictures_of_part(tokens_, context_.rows_of_part(kRowsOfPart));
     for (std::int64_t first = 0; first < n; first += step) {
         const std::int64_t count = std::min(step, n - first);
         Part part{.first = first, .pictures = pictures_from(pictures, first, count)};
@@ -120,7 +120,8 @@ void TrainedVit::backward_part(Part& part, ConstView grad_features) {
                                                      .grad_y = by_picture,
                                                      .grad_projection = patches_.grad_weight(),
                                                      .grad_class_token = grad_class_token_,
-                                                     .grad_positions = grad_positions_});
+                                                     .grad_positions = grad_positions_,
+                                                     .storage = context_.storage});
 }
 
 void TrainedVit::backward(ConstView grad_features) {

@@ -10,7 +10,7 @@
 namespace clip::trainer {
 
 /// How many pictures of so many tokens go through the tower together.
-std::int64_t pictures_of_part(std::int64_t tokens);
+std::int64_t pictures_of_part(std::int64_t tokens, std::int64_t rows = kRowsOfPart);
 
 /// VisionTransformer (model/vision_transformer.hpp), forward and backward. A batch goes through in
 /// parts of some pictures, for the caches' sake.

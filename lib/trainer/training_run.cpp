@@ -11,6 +11,8 @@
 #include "base/error.hpp"
 #include "model/weights.hpp"
 #include "ops/adamw.hpp"
+#include "ops/add.hpp"
+#include "tensor/staging.hpp"
 #include "trainer/initialize.hpp"
 #include "trainer/rank_sums.hpp"
 #include "trainer/schedule.hpp"
@@ -21,6 +23,10 @@ namespace clip::trainer {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+// As Micikevicius et al. 2018 (arXiv:1710.03740), section 3.2, and PyTorch's GradScaler do it.
+constexpr double kFirstScale = 65536, kLargestScale = 16777216;
+constexpr std::uint64_t kGoodSteps = 2000;
 
 double seconds_since(Clock::time_point begin) {
     return std::chrono::duration<double>(Clock::now() - begin).count();
@@ -61,10 +67,16 @@ train::LoaderOptions loader_options(const Recipe& recipe, const RunSettings& set
 class Run {
   public:
     Run(const Recipe& recipe, const RunSettings& settings, const RunInputs& inputs)
-        : recipe_(recipe), settings_(settings), inputs_(inputs), sums_(inputs.ranks),
+        : recipe_(recipe), settings_(settings), inputs_(inputs), memory_(inputs.backend.memory()),
+          arena_(memory_), sums_(inputs.ranks),
           parameters_(inputs.config, extra_parameters(inputs.config, recipe.objective),
-                      locked_prefixes(recipe)),
-          context_{inputs.backend, parameters_, arena_, settings.frugal, sums_.get()} {
+                      locked_prefixes(recipe), memory_),
+          context_{inputs.backend,  parameters_, arena_,
+                   settings.frugal, sums_.get(), recipe.precision} {
+        for (const DType dtype : {recipe.precision, DType::f32})
+            if (!inputs.backend.takes(dtype))
+                fail(ErrorCode::unsupported, concat("train: the backend ", inputs.backend.name(),
+                                                    " does not compute in ", dtype_name(dtype)));
         begin_state();
         learner_ = make_learner({context_, inputs.config, inputs.ranks, recipe.objective});
         loader_.emplace(inputs.pairs, inputs.tokenizer,
@@ -113,17 +125,24 @@ class Run {
         state_.settings = inputs_.settings;
         state_.settings.merge(recipe_settings(recipe_));
         if (recipe_.average > 0)
-            average_.resize(parameters_.weights().size());
+            average_ = Tensor(parameters_.block(Block::weights).shape, DType::f32, memory_);
+        if (scales_loss())
+            state_.loss_scale = kFirstScale;
         if (inputs_.folder != nullptr && inputs_.folder->has_state()) {
-            state_ = inputs_.folder->load(parameters_, average_, state_.settings);
+            state_ = inputs_.folder->load(parameters_, average(), state_.settings);
+            if (scales_loss() != (state_.loss_scale > 0)) // it went on with another device
+                state_.loss_scale = scales_loss() ? kFirstScale : 0;
             return;
         }
         initialize_model(parameters_, inputs_.config, recipe_.seed);
         initialize_extra(parameters_, inputs_.config, recipe_.objective, recipe_.seed);
         if (inputs_.init)
             for (const WeightSpec& spec : weight_specs(inputs_.config))
-                inputs_.init(spec.name, 0, spec.shape.numel(), parameters_.weight(spec.name).f32());
-        std::ranges::copy(parameters_.weights().first(average_.size()), average_.begin());
+                parameters_.set(spec.name, [&](MutView weight) {
+                    inputs_.init(spec.name, 0, spec.shape.numel(), weight.f32());
+                });
+        if (!average_.empty())
+            memory_.copy(average().data, parameters_.block(Block::weights).data, average().bytes());
     }
 
     LearnerBatch learner_batch(const train::Batch& batch) const {
@@ -133,7 +152,8 @@ class Run {
                 .texts = batch.texts,
                 .global_rows = recipe_.batch_size,
                 .first_row =
-                    recipe_.batch_size * static_cast<std::uint64_t>(inputs_.ranks.rank()) / ranks};
+                    recipe_.batch_size * static_cast<std::uint64_t>(inputs_.ranks.rank()) / ranks,
+                .loss_scale = static_cast<float>(loss_scale())};
     }
 
     /// Forward, backward, and the change of the weights.
@@ -143,11 +163,33 @@ class Run {
         parameters_.zero_grads();
         record.loss = learner_->learn(learner_batch(batch), recipe_.slices);
         check_finite("loss", record.loss, number);
-        inputs_.ranks.all_reduce_sum(parameters_.grads());
-        record.grad_norm = ops::grad_norm(inputs_.backend, parameters_.for_adamw());
-        check_finite("norm of the gradient", record.grad_norm, number);
+        add_up_gradients();
+        record.loss_scale = state_.loss_scale;
+        record.grad_norm = ops::grad_norm(inputs_.backend, parameters_.for_adamw()) / loss_scale();
         record.learning_rate = learning_rate_at(recipe_.learning_rate, number,
                                                 warmup_of(recipe_.warmup, total_), total_);
+        if (scales_loss() && !std::isfinite(record.grad_norm)) {
+            record.grad_norm = 0; // and the weights stay as they are
+            if (state_.loss_scale <= 1)
+                fail_not_finite("norm of the gradient is not a number", number);
+            state_.loss_scale /= 2;
+            state_.good_steps = 0;
+        } else {
+            check_finite("norm of the gradient", record.grad_norm, number);
+            change_weights(record);
+        }
+
+        state_.step = number;
+        state_.samples += recipe_.batch_size;
+        state_.epoch = batch.last_of_epoch ? batch.epoch + 1 : batch.epoch;
+        state_.batch = batch.last_of_epoch ? 0 : batch.number + 1;
+        record.samples = state_.samples;
+        record.logit_scale =
+            std::exp(static_cast<double>(std::as_const(parameters_).scalar("logit_scale")));
+        return record;
+    }
+
+    void change_weights(const StepRecord& record) {
         const bool clips = recipe_.grad_clip > 0 && record.grad_norm > recipe_.grad_clip;
         ops::adamw(
             inputs_.backend,
@@ -157,21 +199,36 @@ class Run {
              .beta2 = recipe_.beta2,
              .eps = recipe_.eps,
              .weight_decay = recipe_.weight_decay,
-             .grad_scale =
-                 clips ? static_cast<float>(recipe_.grad_clip / (record.grad_norm + 1e-6)) : 1.0F,
-             .step = static_cast<std::int64_t>(number)});
+             .grad_scale = static_cast<float>(
+                 (clips ? recipe_.grad_clip / (record.grad_norm + 1e-6) : 1.0) / loss_scale()),
+             .step = static_cast<std::int64_t>(record.step)});
         learner_->clip_parameters();
         learner_->refresh();
-        average_weights(number);
+        average_weights(record.step);
+        if (scales_loss() && ++state_.good_steps >= kGoodSteps) {
+            state_.good_steps = 0;
+            state_.loss_scale = std::min(2 * state_.loss_scale, kLargestScale);
+        }
+    }
 
-        state_.step = number;
-        state_.samples += recipe_.batch_size;
-        state_.epoch = batch.last_of_epoch ? batch.epoch + 1 : batch.epoch;
-        state_.batch = batch.last_of_epoch ? 0 : batch.number + 1;
-        record.samples = state_.samples;
-        record.logit_scale =
-            std::exp(static_cast<double>(*std::as_const(parameters_).weight("logit_scale").f32()));
-        return record;
+    /// Small gradients are 0 in float16: the loss is multiplied by as much as all of them bear.
+    bool scales_loss() const {
+        return recipe_.precision == DType::f16 && inputs_.backend.loss_scaling();
+    }
+    double loss_scale() const { return state_.loss_scale > 0 ? state_.loss_scale : 1; }
+
+    /// Makes the gradients of all ranks those of the batch.
+    void add_up_gradients() {
+        if (parameters_.on_host()) {
+            inputs_.ranks.all_reduce_sum(parameters_.grads());
+            return;
+        }
+        if (inputs_.ranks.size() == 1)
+            return;
+        HostCopy grads(parameters_.block(Block::grads), memory_);
+        inputs_.ranks.all_reduce_sum(
+            {grads.f32(), static_cast<std::size_t>(parameters_.block(Block::grads).numel())});
+        grads.put_back();
     }
 
     static void check_finite(const char* what, double value, std::uint64_t step) {
@@ -192,18 +249,15 @@ class Run {
         const double wanted = recipe_.average;
         const auto keep = static_cast<float>(
             std::min(wanted, static_cast<double>(step) / (static_cast<double>(step) + 9.0)));
-        const std::span<const float> now = parameters_.weights();
-        inputs_.backend.pool().parallel_for(
-            average_.size(), 65536, [&](std::size_t begin, std::size_t end) {
-                for (std::size_t i = begin; i < end; ++i)
-                    average_[i] += (1.0F - keep) * (now[i] - average_[i]);
-            });
+        ops::blend(inputs_.backend,
+                   {.x = parameters_.block(Block::weights), .amount = 1.0F - keep, .y = average()});
     }
 
     /// The weights that a model is made of.
-    std::span<const float> model_weights() const {
-        return average_.empty() ? parameters_.weights() : std::span<const float>(average_);
+    ConstView model_weights() const {
+        return average_.empty() ? parameters_.block(Block::weights) : average_.view();
     }
+    MutView average() { return average_.empty() ? MutView{} : average_.view(); }
 
     void after_step(bool epoch_ended, bool stopping) {
         const bool last = state_.step == total_;
@@ -221,11 +275,20 @@ class Run {
     void save() {
         // A state whose next step can only fail would take the place of one that can go on. All
         // ranks look, since all of them end.
-        const std::span<const float> weights = parameters_.weights();
-        if (!std::ranges::all_of(weights, [](float weight) { return std::isfinite(weight); }))
+        if (!weights_are_finite())
             fail_not_finite("weights are no longer finite", state_.step);
         if (writes())
-            inputs_.folder->save(state_, parameters_, average_);
+            inputs_.folder->save(state_, parameters_, average());
+    }
+
+    bool weights_are_finite() {
+        if (parameters_.on_host())
+            return std::ranges::all_of(parameters_.weights(),
+                                       [](float weight) { return std::isfinite(weight); });
+        // The squares of all float32 numbers have a sum in float64.
+        const MutView weights = parameters_.block(Block::weights);
+        const AdamWParameter all{.grad = weights.f32(), .count = weights.numel()};
+        return std::isfinite(inputs_.backend.sum_of_squares({.parameters = std::span(&all, 1)}));
     }
 
     void write_model() {
@@ -254,18 +317,29 @@ class Run {
     }
 
     void swap_average() {
-        std::ranges::swap_ranges(average_, parameters_.weights().first(average_.size()));
+        if (average_.empty())
+            return;
+        const MutView weights = parameters_.block(Block::weights), mean = average();
+        if (parameters_.on_host()) {
+            std::swap_ranges(mean.f32(), mean.f32() + mean.numel(), weights.f32());
+            return;
+        }
+        Tensor other(weights.shape, DType::f32, memory_);
+        memory_.copy(other.view().data, weights.data, weights.bytes());
+        memory_.copy(weights.data, mean.data, weights.bytes());
+        memory_.copy(mean.data, other.view().data, weights.bytes());
     }
 
     const Recipe& recipe_;
     const RunSettings& settings_;
     const RunInputs& inputs_;
+    Memory& memory_;
     Arena arena_;
     RankSums sums_;
     Parameters parameters_;
     TowerContext context_;
     RunState state_;
-    std::vector<float> average_; ///< laid out as the weights; empty where none is kept
+    Tensor average_; ///< laid out as the weights; empty where none is kept
     std::unique_ptr<Learner> learner_;
     std::optional<train::BatchLoader> loader_;
     std::uint64_t total_ = 0;
@@ -292,23 +366,27 @@ Recipe default_recipe(const ModelConfig& config) {
 
 std::map<std::string, std::string> recipe_settings(const Recipe& recipe) {
     const ObjectiveSettings& objective = recipe.objective;
-    return {{"epochs", concat(recipe.epochs)},
-            {"batch-size", concat(recipe.batch_size)},
-            {"lr", text_of(recipe.learning_rate)},
-            {"warmup", concat(recipe.warmup)},
-            {"weight-decay", text_of(recipe.weight_decay)},
-            {"beta1", text_of(recipe.beta1)},
-            {"beta2", text_of(recipe.beta2)},
-            {"eps", text_of(recipe.eps)},
-            {"grad-clip", text_of(recipe.grad_clip)},
-            {"seed", concat(recipe.seed)},
-            {"objective", std::string(objective_name(objective.objective))},
-            {"label-smoothing", text_of(objective.label_smoothing)},
-            {"equal-captions", objective.equal_captions_match ? "together" : "apart"},
-            {"lock-image", recipe.lock_image ? "yes" : "no"},
-            {"accumulate", concat(recipe.slices)},
-            {"shuffle-buffer", concat(recipe.shuffle_buffer)},
-            {"average", text_of(recipe.average)}};
+    std::map<std::string, std::string> settings{
+        {"epochs", concat(recipe.epochs)},
+        {"batch-size", concat(recipe.batch_size)},
+        {"lr", text_of(recipe.learning_rate)},
+        {"warmup", concat(recipe.warmup)},
+        {"weight-decay", text_of(recipe.weight_decay)},
+        {"beta1", text_of(recipe.beta1)},
+        {"beta2", text_of(recipe.beta2)},
+        {"eps", text_of(recipe.eps)},
+        {"grad-clip", text_of(recipe.grad_clip)},
+        {"seed", concat(recipe.seed)},
+        {"objective", std::string(objective_name(objective.objective))},
+        {"label-smoothing", text_of(objective.label_smoothing)},
+        {"equal-captions", objective.equal_captions_match ? "together" : "apart"},
+        {"lock-image", recipe.lock_image ? "yes" : "no"},
+        {"accumulate", concat(recipe.slices)},
+        {"shuffle-buffer", concat(recipe.shuffle_buffer)},
+        {"average", text_of(recipe.average)}};
+    if (recipe.precision != DType::f32) // states from before there was any other go on
+        settings["precision"] = std::string(dtype_name(recipe.precision));
+    return settings;
 }
 
 RunResult train(const Recipe& recipe, const RunSettings& settings, const RunInputs& inputs) {

@@ -37,6 +37,9 @@ struct Recipe {
     std::size_t slices = 1; ///< --accumulate
     std::uint64_t shuffle_buffer = 10000;
     bool fast_jpeg = true;
+    /// What products are computed in: f32 or, where the backend has them, f16 or bf16; weights and
+    /// sums are float32 always.
+    DType precision = DType::f32;
     /// A running mean of the weights is kept beside them and is what RUN/model gets: this much of
     /// the old one stays at each step (Polyak & Juditsky 1992); 0: none.
     double average = 0;
@@ -60,7 +63,9 @@ struct RunSettings {
 struct StepRecord {
     std::uint64_t step = 0; ///< from 1
     std::uint32_t epoch = 0;
-    double loss = 0, learning_rate = 0, logit_scale = 0, grad_norm = 0;
+    double loss = 0, learning_rate = 0, logit_scale = 0;
+    double grad_norm = 0;  ///< 0 where the step was left out, see loss_scale
+    double loss_scale = 0; ///< what gradients of this step were multiplied by; 0: they were not
     double samples_per_second = 0, seconds = 0, waited = 0; ///< of this step
     std::uint64_t samples = 0;                              ///< seen since the run began
     std::uint64_t skipped = 0;   ///< pairs that could not be used, of this rank, so far

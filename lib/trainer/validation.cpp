@@ -44,10 +44,6 @@ Classes all_classes(const train::PairSource& pairs, const Tokenizer& tokenizer,
     return classes;
 }
 
-bool scores_are_likelihoods(Objective objective) {
-    return objective == Objective::bag_of_words || objective == Objective::caption;
-}
-
 /// The share of rows whose best column is their answer.
 double accuracy_of(std::span<const float> scores, std::span<const std::size_t> answers,
                    std::size_t columns) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Times a whole tower on pictures or texts that are in memory already.
 //
-//   tower_bench CHECKPOINT [--threads N] [--count N] [--batch N] [--repeat N] [--text TOKENS]
-//               [--precision fp32|bf16|fp16|int8]
+//   tower_bench CHECKPOINT [--device cpu|cuda|cuda:N] [--threads N] [--count N] [--batch N]
+//               [--repeat N] [--text TOKENS] [--precision fp32|bf16|fp16|int8]
 //
 // Prints one JSON line: items a second of the best and of the median of the repetitions, and the
 // floating-point operations behind them (two a multiply-add of the linear layers and convolutions'
@@ -25,7 +25,7 @@ namespace {
 
 struct Settings {
     std::string checkpoint;
-    std::string precision = "fp32";
+    std::string precision = "fp32", device = "cpu";
     std::size_t threads = 0, count = 64, batch = 64, repeat = 5, text = 0;
 };
 
@@ -36,6 +36,8 @@ Settings parse(int argc, char** argv) {
         const char* value = i + 1 < argc ? argv[i + 1] : "";
         if (word == "--precision")
             settings.precision = value, ++i;
+        else if (word == "--device")
+            settings.device = value, ++i;
         else if (word == "--threads")
             settings.threads = std::stoul(value), ++i;
         else if (word == "--count")
@@ -68,9 +70,9 @@ int main(int argc, char** argv) {
     }
     try {
         ThreadPool pool(settings.threads);
-        const auto backend = make_backend(Device{}, pool);
+        const auto backend = make_named_backend(settings.device, pool, {});
         ClipModel model(open_checkpoint(settings.checkpoint), *backend,
-                        {app::parse_precision(settings.precision)});
+                        {app::parse_precision(settings.precision, backend->device())});
         const ModelConfig& config = model.config();
         const auto dim = static_cast<std::size_t>(config.embed_dim);
         const auto side = static_cast<std::size_t>(config.vision.image_size);
@@ -115,13 +117,15 @@ int main(int argc, char** argv) {
                        config.vision.patch_size * config.vision.width;
         const double count = static_cast<double>(settings.count);
         std::printf(
-            "{\"model\":\"%s\",\"what\":\"%s\",\"precision\":\"%s\",\"threads\":%zu,"
+            "{\"model\":\"%s\",\"device\":\"%s\",\"what\":\"%s\",\"precision\":\"%s\",\"threads\":%"
+            "zu,"
             "\"count\":%zu,\"batch\":%zu,\"implementation\":\"%s\",\"per_second_best\":%.2f,"
             "\"per_second_median\":%.2f,\"gflop_per_second_best\":%.1f}\n",
-            config.name().c_str(), settings.text == 0 ? "pictures" : "texts",
-            settings.precision.c_str(), pool.size(), settings.count, settings.batch,
-            backend->implementation("linear").c_str(), count / seconds.front(),
-            count / seconds[seconds.size() / 2], flop * count / seconds.front() * 1e-9);
+            config.name().c_str(), settings.device.c_str(),
+            settings.text == 0 ? "pictures" : "texts", settings.precision.c_str(), pool.size(),
+            settings.count, settings.batch, backend->implementation("linear").c_str(),
+            count / seconds.front(), count / seconds[seconds.size() / 2],
+            flop * count / seconds.front() * 1e-9);
     } catch (const Error& error) {
         std::fprintf(stderr, "tower_bench: %s\n", error.what());
         return 2;

@@ -34,6 +34,9 @@ constexpr Row kRows[] = {
     {"x is not aligned", 1, 6, 6, 16, 20, 3, 1, 1, 1},
     {"rows of y are not aligned", 1, 6, 6, 16, 7, 3, 1, 1, 0, true},
     {"one channel", 1, 5, 5, 1, 1, 3, 1, 1},
+    // The emulated device has four SMs, which these fill with large tiles.
+    {"large tiles of windows", 1, 16, 16, 16, 196, 3, 1, 1, 0, true},
+    {"large tiles of a product", 2, 11, 12, 40, 136, 1},
 };
 
 ref::Conv2dSize size_of(const Row& row) {

@@ -236,3 +236,59 @@ TEST_CASE("gemm: tiles come in bands, each once") {
         CHECK(seen == std::vector<int>(seen.size(), 1));
     }
 }
+
+namespace {
+
+/// Whether accesses of `bytes` at these addresses, 128 bytes at a time, meet each bank once.
+bool conflict_free(const std::vector<int>& addresses, int bytes) {
+    const auto at_once = static_cast<std::size_t>(128 / bytes);
+    for (std::size_t first = 0; first < addresses.size(); first += at_once) {
+        std::vector<int> banks(static_cast<std::size_t>(32));
+        for (std::size_t i = first; i < first + at_once; ++i)
+            for (int word = 0; word < bytes / 4; ++word)
+                if (++banks[static_cast<std::size_t>(addresses[i] / 4 + word) % 32] > 1)
+                    return false;
+    }
+    return true;
+}
+
+template <typename Tile>
+void check_banks() {
+    constexpr int kSize = sizeof(typename Tile::Element);
+    // Copies: threads in order take chunks in order.
+    std::vector<int> copies;
+    for (int i = 0; i < Tile::kLines * Tile::kChunks; ++i)
+        copies.push_back(Tile::offset(i / Tile::kChunks, i % Tile::kChunks) * kSize);
+    CHECK(conflict_free(copies, 16));
+    for (int chunk = 0; chunk < Tile::kChunks; ++chunk)
+        for (int line = 0; line < Tile::kLines; line += 8) {
+            std::vector<int> rows; // of one matrix of ldmatrix
+            for (int i = 0; i < 8; ++i)
+                rows.push_back(Tile::offset(line + i, chunk) * kSize);
+            if (Tile::kContiguous || kSize == 2)
+                CHECK(conflict_free(rows, 16));
+        }
+    if constexpr (!Tile::kContiguous && kSize == 4)
+        for (int at = 0; at < Tile::kExtent; at += 8)
+            for (int k = 0; k < Tile::kDepth; k += 4) {
+                std::vector<int> lanes;
+                for (int lane = 0; lane < 32; ++lane) {
+                    const int column = at + lane / 4;
+                    lanes.push_back((Tile::offset(k + lane % 4, column / 4) + column % 4) * kSize);
+                }
+                CHECK(conflict_free(lanes, 4));
+            }
+}
+
+} // namespace
+
+TEST_CASE("gemm: no access to a tile meets a bank twice") {
+    check_banks<OperandTile<Half, 64, true>>();
+    check_banks<OperandTile<Half, 128, true>>();
+    check_banks<OperandTile<Half, 64, false>>();
+    check_banks<OperandTile<Half, 128, false>>();
+    check_banks<OperandTile<float, 64, true>>();
+    check_banks<OperandTile<float, 128, true>>();
+    check_banks<OperandTile<float, 64, false>>();
+    check_banks<OperandTile<float, 128, false>>();
+}

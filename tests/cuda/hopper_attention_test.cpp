@@ -8,9 +8,9 @@
 
 #include "backend/cuda/attention_hopper.hpp"
 #include "backend/cuda/emulation/emulator.hpp"
-#include "backend/cuda/emulation/machine.hpp"
 #include "backend/ref/attention.hpp"
 #include "cuda/device_call.hpp"
+#include "cuda/emulated_hopper.hpp"
 #include "ops/attention.hpp"
 
 namespace clip::test {
@@ -18,14 +18,6 @@ namespace clip::test {
 namespace {
 
 using Offsets = std::vector<std::int64_t>;
-
-/// The emulated device, with compute capability 9.0 while this lives.
-struct Hopper {
-    Hopper() { cuda::emulation::set_machine({.capability = 90}); }
-    ~Hopper() { cuda::emulation::set_machine({}); }
-    Hopper(const Hopper&) = delete;
-    Hopper& operator=(const Hopper&) = delete;
-};
 
 struct Case {
     const char* name;
@@ -39,6 +31,7 @@ struct Case {
 const Case kCases[] = {
     {"pictures of ViT-B/32", 2, 64, {50, 50}, {50, 50}, DType::f16, DType::f16},
     {"a whole tile", 1, 64, {64}, {64}, DType::bf16, DType::bf16, false, true},
+    {"a key less than a tile", 1, 64, {63}, {63}, DType::f16, DType::f16, false, true},
     {"a key more than a tile", 2, 64, {65}, {65}, DType::f16, DType::f16, true, true},
     {"many tiles", 1, 64, {257, 130}, {257, 130}, DType::bf16, DType::bf16, false, true},
     {"texts of all lengths",
@@ -158,7 +151,7 @@ std::vector<float> naive_of(const Problem& problem) {
 } // namespace
 
 TEST_CASE("hopper attention: softmax(scale q k^T) v of every sequence") {
-    const Hopper hopper;
+    const EmulatedHopper hopper;
     EmulatedDevice device;
     for (const Case& c : kCases) {
         const Problem problem(c);
@@ -176,7 +169,7 @@ TEST_CASE("hopper attention: softmax(scale q k^T) v of every sequence") {
 }
 
 TEST_CASE("hopper attention: a sequence's bits depend on no other, finite or not") {
-    const Hopper hopper;
+    const EmulatedHopper hopper;
     EmulatedDevice device;
     for (const bool causal : {false, true}) {
         const Case both{"two", 2, 64, {70, 30}, {70, 30}, DType::f16, DType::f16, causal};
@@ -196,7 +189,7 @@ TEST_CASE("hopper attention: a sequence's bits depend on no other, finite or not
 }
 
 TEST_CASE("hopper attention: is chosen by device, type, width and alignment") {
-    const Hopper hopper;
+    const EmulatedHopper hopper;
     EmulatedDevice device;
     const cuda::Context& context = device.backend().context();
     alignas(16) static std::uint16_t rows[1024];

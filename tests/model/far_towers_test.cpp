@@ -3,9 +3,13 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <csignal>
 #include <cstring>
 #include <string>
 #include <vector>
+
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/random.hpp"
 #include "model/clip_model.hpp"
@@ -115,6 +119,23 @@ TEST_CASE("towers: 16 bits between layers stay close to float32") {
             CHECK(close(got.penultimate, want.penultimate) < bound);
             CHECK(close(got.texts, want.texts) < bound);
         }
+}
+
+TEST_CASE("far memory: an address that the host follows is its end") {
+    FarMemory memory;
+    auto* const at = static_cast<volatile float*>(memory.allocate(64));
+    const pid_t child = ::fork();
+    if (child == 0) {
+        std::signal(SIGSEGV, SIG_DFL); // not the test program's report
+        const float read = *at;
+        ::_exit(read == 0 ? 1 : 2);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    CHECK(WIFSIGNALED(status));
+    CHECK_THROWS_AS(memory.near(const_cast<float*>(at + 16), 4), const Error&);
+    memory.release(const_cast<float*>(at), 64);
+    CHECK_THROWS_AS(memory.near(const_cast<float*>(at), 4), const Error&);
 }
 
 TEST_CASE("normalize rows: of the host, by any backend") {

@@ -420,7 +420,8 @@ TEST_CASE("contrastive: scores are the cosines of the model that is written") {
         const clip_test::TempFolder place;
         {
             RunFolder folder(place / "run", RunMode::fresh);
-            folder.write_model(config, run->parameters(), run->parameters().weights(), {}, 1, 1);
+            folder.write_model(config, run->parameters(), run->parameters().block(Block::weights),
+                               {}, 1, 1);
         }
         ClipModel model(open_checkpoint(place / "run/model"), backend);
         const auto dim = static_cast<std::size_t>(config.embed_dim);

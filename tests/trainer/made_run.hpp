@@ -31,6 +31,13 @@ inline clip::ModelConfig small_config() {
     return config;
 }
 
+inline clip::MutView view_of(std::vector<float>& values) {
+    return {values.data(), clip::Shape{static_cast<std::int64_t>(values.size())}};
+}
+inline clip::ConstView view_of(const std::vector<float>& values) {
+    return {values.data(), clip::Shape{static_cast<std::int64_t>(values.size())}};
+}
+
 /// Its parameters, the running mean of them, and where the run stands.
 struct MadeRun {
     clip::ModelConfig config = small_config();
@@ -72,12 +79,16 @@ struct MadeRun {
                same(parameters.squares(), other.parameters.squares());
     }
 
-    void save(clip::trainer::RunFolder& folder) const { folder.save(state, parameters, average); }
+    void save(clip::trainer::RunFolder& folder) const {
+        folder.save(state, parameters, view_of(average));
+    }
     void load(clip::trainer::RunFolder& folder) {
-        state = folder.load(parameters, average, state.settings);
+        state = folder.load(parameters, view_of(average), state.settings);
     }
     std::string write_model(clip::trainer::RunFolder& folder, std::uint64_t keep = 1) const {
-        return folder.write_model(config, parameters, parameters.weights(), {}, state.step, keep);
+        return folder.write_model(config, parameters,
+                                  parameters.block(clip::trainer::Block::weights), {}, state.step,
+                                  keep);
     }
 };
 

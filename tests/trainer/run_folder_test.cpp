@@ -247,7 +247,7 @@ TEST_CASE("run folder: the model is a checkpoint of the weights that were given"
     RunFolder folder(place / "run", RunMode::fresh);
     const TextFiles beside{{"vocab.json", "{\"a\":0}"}, {"merges.txt", "#version: 0.2\n"}};
     const std::string id =
-        folder.write_model(run.config, run.parameters, run.average, beside, 3, 1);
+        folder.write_model(run.config, run.parameters, view_of(run.average), beside, 3, 1);
     const Checkpoint model = open_checkpoint(place / "run/model");
     CHECK(model.id() == id);
     CHECK(model.layout == "open_clip");
@@ -264,8 +264,9 @@ TEST_CASE("run folder: the model is a checkpoint of the weights that were given"
     // Numbers that are none do not get into it.
     std::vector<float> broken(run.average);
     broken[100] = std::numeric_limits<float>::quiet_NaN();
-    CHECK(code_of([&] { folder.write_model(run.config, run.parameters, broken, {}, 4, 3); }) ==
-          ErrorCode::bad_format);
+    CHECK(code_of([&] {
+              folder.write_model(run.config, run.parameters, view_of(broken), {}, 4, 3);
+          }) == ErrorCode::bad_format);
     CHECK(open_checkpoint(place / "run/model").id() == id);
     CHECK(names_in(place / "run") == std::set<std::string>{"model"});
 }

@@ -27,10 +27,10 @@ struct Saved {
     Saved() {
         run.go_to(12);
         other.go_to(99);
-        write_run_state(path, run.state, run.parameters, run.average);
+        write_run_state(path, run.state, run.parameters, view_of(run.average));
     }
     RunState read() {
-        return read_run_state(path, "resume RUN", other.parameters, other.average,
+        return read_run_state(path, "resume RUN", other.parameters, view_of(other.average),
                               run.state.settings);
     }
 };
@@ -62,8 +62,8 @@ TEST_CASE("run state: the first setting that differs is named") {
     before.go_to(99);
     const auto message = [&](const std::map<std::string, std::string>& settings) {
         return message_of([&] {
-            read_run_state(saved.path, "resume RUN", saved.other.parameters, saved.other.average,
-                           settings);
+            read_run_state(saved.path, "resume RUN", saved.other.parameters,
+                           view_of(saved.other.average), settings);
         });
     };
     auto settings = saved.run.state.settings;
@@ -83,7 +83,8 @@ TEST_CASE("run state: the first setting that differs is named") {
     settings["data"] = "other.tar";
     CHECK(message(settings).find("data was 'file:caf%E9.tar' when") != std::string::npos);
     CHECK(code_of([&] {
-              read_run_state(saved.path, "", saved.other.parameters, saved.other.average, settings);
+              read_run_state(saved.path, "", saved.other.parameters, view_of(saved.other.average),
+                             settings);
           }) == ErrorCode::version_mismatch);
     CHECK(saved.other == before);
 }

@@ -154,19 +154,21 @@ class TinyRun {
         : TinyRun({.objective = {.objective = objective}, .frugal = frugal, .locked = {}}, backend,
                   ranks) {}
     TinyRun(const TinyOptions& options, Backend& backend, Communicator& ranks)
-        : config_(options.config), parameters_(make_parameters(options)),
-          sums_(ranks), context_{.backend = backend,
-                                 .parameters = parameters_,
-                                 .arena = arena_,
-                                 .frugal = options.frugal,
-                                 .across = sums_.get()} {
+        : config_(options.config), parameters_(make_parameters(options, backend.memory())),
+          arena_(backend.memory()), sums_(ranks), context_{.backend = backend,
+                                                           .parameters = parameters_,
+                                                           .arena = arena_,
+                                                           .frugal = options.frugal,
+                                                           .across = sums_.get()} {
         for (const trainer::ParameterInfo& info : parameters_.all()) {
             const bool gain = (info.shape.rank() == 1 && info.name.ends_with(".weight")) ||
                               info.name.ends_with(".running_var");
             const std::vector<double> values = hashed(info.name, info.shape.numel());
-            const MutView weight = parameters_.weight(info.name);
-            for (std::size_t i = 0; i < values.size(); ++i)
-                weight.f32()[i] = static_cast<float>(gain ? 1 + 0.4 * values[i] : 0.6 * values[i]);
+            parameters_.set(info.name, [&](MutView weight) {
+                for (std::size_t i = 0; i < values.size(); ++i)
+                    weight.f32()[i] =
+                        static_cast<float>(gain ? 1 + 0.4 * values[i] : 0.6 * values[i]);
+            });
         }
         const trainer::LearnerParts parts{
             .context = context_, .config = config_, .ranks = ranks, .settings = options.objective};
@@ -181,16 +183,22 @@ class TinyRun {
     std::vector<float> gradients(const trainer::LearnerBatch& batch, std::size_t slices = 1) {
         parameters_.zero_grads();
         learner_->learn(batch, slices);
-        const auto grads = parameters_.grads();
-        return {grads.begin(), grads.end()};
+        return block(trainer::Block::grads);
+    }
+    /// All of a block, wherever it is.
+    std::vector<float> block(trainer::Block which) const {
+        const ConstView all = parameters_.block(which);
+        std::vector<float> out(static_cast<std::size_t>(all.numel()));
+        trainer::read_elements(all, 0, all.numel(), out.data(), parameters_.memory());
+        return out;
     }
 
   private:
-    static trainer::Parameters make_parameters(const TinyOptions& options) {
+    static trainer::Parameters make_parameters(const TinyOptions& options, Memory& memory) {
         const auto extra = trainer::extra_parameters(options.config, options.objective);
         auto locked = trainer::locked_by_objective(options.objective.objective);
         locked.insert(locked.end(), options.locked.begin(), options.locked.end());
-        return {options.config, extra, locked};
+        return {options.config, extra, locked, memory};
     }
 
     const ModelConfig& config_;

@@ -89,7 +89,9 @@ struct Place {
         std::vector<float> average(recipe.average > 0 ? parameters.weights().size() : 0);
         auto settings = recipe_settings(recipe);
         settings["data"] = "drawn";
-        RunFolder(path(), RunMode::follow).load(parameters, average, settings);
+        const MutView mean{average.data(), Shape{std::ssize(average)}};
+        RunFolder(path(), RunMode::follow)
+            .load(parameters, average.empty() ? MutView{} : mean, settings);
         return parameters;
     }
 

@@ -5,8 +5,9 @@
 //   tiles   a block has 64 queries of a sequence and head (128 where sequences are long), and goes
 //           through the keys 64 at a time with a running maximum and sum a row: heads up to 128
 //           wide. Products by tensor cores: of f16 and bf16 as they are, of f32 by three of TF32
-//           (attention_fragments.hpp; CudaOptions::tf32 changes nothing here). Two instances a
-//           type: for heads up to 64 and up to 128 wide.
+//           (attention_fragments.hpp; CudaOptions::tf32 changes nothing here) or, in training with
+//           another CudaOptions::compute, rounded to that. Two instances a type: for heads up to 64
+//           and up to 128 wide.
 //           On sm_90a, f16 and bf16 with heads of 64 or 128: attention_hopper.cu.
 //   rows    a warp a query and head (attention_rows.hpp): sequences of one query, and wider heads.
 //
@@ -27,11 +28,13 @@
 // Source: Milakov & Gimelshein 2018 (arXiv:1805.02867) alg. 3; Dao 2023 (arXiv:2307.08691) alg. 1.
 #include <algorithm>
 #include <limits>
+#include <type_traits>
 
 #include "backend/cuda/attention_fragments.hpp"
 #include "backend/cuda/attention_hopper.hpp"
 #include "backend/cuda/attention_plan.hpp"
 #include "backend/cuda/attention_rows.hpp"
+#include "backend/cuda/attention_softmax.hpp"
 #include "backend/cuda/attention_tiles.hpp"
 #include "backend/cuda/cuda_backend.hpp"
 #include "backend/cuda/dtype_switch.hpp"
@@ -64,6 +67,7 @@ struct AttentionConfig {
     }
 };
 
+/// T is the type of q, k and v in memory.
 template <typename T>
 struct AttentionParameters {
     Global<const AttentionTile> tiles; ///< blocks / heads
@@ -77,86 +81,10 @@ struct AttentionParameters {
     Global<float> log_sum_exp; ///< (Rq, H) or null
 };
 
-/// What a warp knows of its 16 * Tiles queries after some of the keys.
-template <typename C>
-struct SoftmaxState {
-    float largest[C::kTiles][2]; ///< score of rows group and group + 8 so far
-    float sum[C::kTiles][2];     ///< of the weights of this lane's columns
-    float y[C::kTiles][C::kWidth / 8][4];
-
-    CLIP_DEVICE void clear() {
-        CLIP_UNROLL
-        for (int t = 0; t < C::kTiles; ++t) {
-            CLIP_UNROLL
-            for (int r = 0; r < 2; ++r) {
-                largest[t][r] = kMinusInfinity;
-                sum[t][r] = 0;
-            }
-            CLIP_UNROLL
-            for (int n = 0; n < C::kWidth / 8; ++n)
-                CLIP_UNROLL
-            for (int e = 0; e < 4; ++e)
-                y[t][n][e] = 0;
-        }
-    }
-
-    /// Scores become weights: 2^(scale (score - largest)). Everything so far fades to the new
-    /// largest score.
-    CLIP_DEVICE void weigh(float (&scores)[C::kTiles][C::kKeys / 8][4], float scale_log2) {
-        CLIP_UNROLL
-        for (int t = 0; t < C::kTiles; ++t)
-            CLIP_UNROLL
-        for (int r = 0; r < 2; ++r) {
-            float next = largest[t][r];
-            CLIP_UNROLL
-            for (int n = 0; n < C::kKeys / 8; ++n)
-                next = max_number(next, max_number(scores[t][n][2 * r], scores[t][n][2 * r + 1]));
-            next = max_number(next, shuffle_xor(next, 1));
-            next = max_number(next, shuffle_xor(next, 2));
-            // Where there is no key yet: any finite number, so that weights are 0 and not NaN.
-            const float base = next == kMinusInfinity ? 0.0F : next;
-            const float fade = exp2_fast((largest[t][r] - base) * scale_log2);
-            const float shift = -base * scale_log2;
-            largest[t][r] = next;
-            float part = 0;
-            CLIP_UNROLL
-            for (int n = 0; n < C::kKeys / 8; ++n)
-                CLIP_UNROLL
-            for (int e = 2 * r; e < 2 * r + 2; ++e) {
-                scores[t][n][e] = exp2_fast(fma(scores[t][n][e], scale_log2, shift));
-                part += scores[t][n][e];
-            }
-            sum[t][r] = fma(sum[t][r], fade, part);
-            CLIP_UNROLL
-            for (int n = 0; n < C::kWidth / 8; ++n)
-                CLIP_UNROLL
-            for (int e = 2 * r; e < 2 * r + 2; ++e)
-                y[t][n][e] *= fade;
-        }
-    }
-
-    /// The lanes of a row put their sums together, and y becomes the mean that it is.
-    CLIP_DEVICE void finish() {
-        CLIP_UNROLL
-        for (int t = 0; t < C::kTiles; ++t)
-            CLIP_UNROLL
-        for (int r = 0; r < 2; ++r) {
-            sum[t][r] += shuffle_xor(sum[t][r], 1);
-            sum[t][r] += shuffle_xor(sum[t][r], 2);
-            const float factor = 1.0F / sum[t][r];
-            CLIP_UNROLL
-            for (int n = 0; n < C::kWidth / 8; ++n)
-                CLIP_UNROLL
-            for (int e = 2 * r; e < 2 * r + 2; ++e)
-                y[t][n][e] *= factor;
-        }
-    }
-};
-
 /// Writes the warp's rows of y and log_sum_exp. `staging` is the warp's own part of the tile of
 /// queries, which is no longer needed: through it 16 bytes a lane can be written at once.
-template <typename T, typename C>
-CLIP_DEVICE void write_rows(const AttentionParameters<T>& p, const AttentionTile& tile, int head,
+template <typename T, typename C, typename From>
+CLIP_DEVICE void write_rows(const AttentionParameters<From>& p, const AttentionTile& tile, int head,
                             int first_row, Shared<T> staging, const SoftmaxState<C>& state) {
     const int group = lane() / 4, place = lane() % 4;
     const int rows = min(C::kTiles * 16, tile.queries - first_row);
@@ -206,23 +134,23 @@ CLIP_DEVICE void write_rows(const AttentionParameters<T>& p, const AttentionTile
 ///
 /// Grid: x tiles * heads. Shared: C::shared_bytes(buffers). Any alignment. Sums in float32; the
 /// bits of a row depend on its sequence only, not on the tile that it is in.
-template <typename T, int Width, int Tiles>
+template <typename T, typename From, int Width, int Tiles>
 static CLIP_KERNEL(
     kAttentionThreads,
-    (AttentionConfig<T, Width, Tiles>::kBlocks)) void attention_tile_kernel(AttentionParameters<T>
-                                                                                p) {
+    (AttentionConfig<T, Width,
+                     Tiles>::kBlocks)) void attention_tile_kernel(AttentionParameters<From> p) {
     using C = AttentionConfig<T, Width, Tiles>;
     using P = Products<T>;
     constexpr int kSteps = Width / 16; // of 16 columns
     const AttentionTile tile = p.tiles[block_x() / p.heads];
     const int head = block_x() % p.heads;
     const std::int64_t column = std::int64_t{head} * p.width;
-    const HeadRows<T> q = {p.q + (tile.q_row * p.q_stride + column), p.q_stride, p.width,
-                           p.aligned};
-    const HeadRows<T> k = {p.k + (tile.k_row * p.kv_stride + column), p.kv_stride, p.width,
-                           p.aligned};
-    const HeadRows<T> v = {p.v + (tile.k_row * p.kv_stride + column), p.kv_stride, p.width,
-                           p.aligned};
+    const HeadRows<From> q = {p.q + (tile.q_row * p.q_stride + column), p.q_stride, p.width,
+                              p.aligned};
+    const HeadRows<From> k = {p.k + (tile.k_row * p.kv_stride + column), p.kv_stride, p.width,
+                              p.aligned};
+    const HeadRows<From> v = {p.v + (tile.k_row * p.kv_stride + column), p.kv_stride, p.width,
+                              p.aligned};
 
     // Query j sees keys below j + past; all of them see `keys` at most.
     const int past = p.causal ? tile.keys - tile.queries + 1 : tile.keys;
@@ -373,14 +301,14 @@ bool starts_at_16_bytes(const void* data) {
     return reinterpret_cast<std::uintptr_t>(data) % 16 == 0;
 }
 
-template <typename T, int Width, int Tiles>
-void launch_tiles(Context& context, const AttentionParameters<T>& parameters,
+template <typename T, int Width, int Tiles, typename From>
+void launch_tiles(Context& context, const AttentionParameters<From>& parameters,
                   const AttentionPlan& plan) {
     using C = AttentionConfig<T, Width, Tiles>;
     const auto blocks =
         static_cast<unsigned>(plan.tiles.size()) * static_cast<unsigned>(parameters.heads);
     const int buffers = plan.most_others > C::kKeys ? 2 : 1;
-    context.launch("attention", attention_tile_kernel<T, Width, Tiles>,
+    context.launch("attention", attention_tile_kernel<T, From, Width, Tiles>,
                    {.grid = {blocks},
                     .block = {kAttentionThreads},
                     .shared_bytes = static_cast<std::size_t>(C::shared_bytes(buffers))},
@@ -401,6 +329,8 @@ void launch_rows(Context& context, const AttentionRowsParameters<T>& parameters)
 template <typename T>
 void launch_attention(Context& context, const AttentionArgs& args) {
     constexpr int kAligned = 16 / sizeof(T);
+    // Float32 is what training has between layers, whatever its products run in.
+    const DType compute = args.dtype == DType::f32 ? context.options().compute : args.dtype;
     std::int64_t longest = 0;
     for (std::size_t n = 1; n < args.q_offsets.size(); ++n)
         longest = std::max(longest, args.q_offsets[n] - args.q_offsets[n - 1]);
@@ -437,14 +367,19 @@ void launch_attention(Context& context, const AttentionArgs& args) {
         launch_attention_hopper(context, args, plan);
     } else if (!plan.tiles.empty()) {
         tiles.tiles = context.on_device(std::span<const AttentionTile>(plan.tiles));
-        if constexpr (sizeof(T) == 2) {
-            if (tall)
-                launch_tiles<T, 64, 2>(context, tiles, plan);
-        }
-        if (!tall && args.head_width <= 64)
-            launch_tiles<T, 64, 1>(context, tiles, plan);
-        else if (!tall)
-            launch_tiles<T, 128, 1>(context, tiles, plan);
+        visit_layer_type(compute, [&]<typename Compute>() {
+            constexpr bool kRounds = std::is_same_v<T, float>;
+            if constexpr (sizeof(T) == 2 && std::is_same_v<T, Compute>) {
+                if (tall)
+                    return launch_tiles<Compute, 64, 2>(context, tiles, plan);
+            }
+            if constexpr (kRounds || std::is_same_v<T, Compute>) {
+                if (args.head_width <= 64)
+                    launch_tiles<Compute, 64, 1>(context, tiles, plan);
+                else
+                    launch_tiles<Compute, 128, 1>(context, tiles, plan);
+            }
+        });
     }
     if (!plan.rows.empty()) {
         const AttentionRowsParameters<T> rows = {

@@ -5,7 +5,9 @@
 //
 // Three kernels, none of which adds to what another block wrote, so that the bits are the same in
 // every run:
-//   delta      eight lanes a (query, head)
+//   delta      a warp a (query, head); for float32 by tensor cores, exactly as grad_y v^T is made:
+//   a
+//              query that sees one key, of which y = v, then has gradients of 0 and not of rounding
 //   by queries a block has 64 queries of a sequence and head and goes through its keys: grad_q
 //   by keys    a block has 64 keys and goes through the queries that see them: grad_k, grad_v
 // The weights are made twice, which costs 7 products where 5 would do, and no atomic addition.
@@ -54,28 +56,69 @@ struct BackwardConfig {
         2 * kRowBytes + 2 * kOtherBytes + 2 * kOthers * static_cast<int>(sizeof(float));
 };
 
-/// delta[i] = grad_y[i] . y[i] of (query, head) i: eight lanes each, which read 32 bytes together.
+/// delta[i] = grad_y[i] . y[i] of (query, head) i, a warp each. T is what grad_y is rounded to, as
+/// other products have it.
 ///
-/// Grid: x ceil(count / 16) blocks of 4 warps. No shared memory. Any alignment. Float32, each lane
-/// every eighth product in order, then a tree.
+/// Grid: x ceil(count / 4) blocks of 4 warps. No shared memory. Any alignment. Float32; each lane
+/// every 32nd product in order, then a tree, as attention_backward_row_kernel.
+template <typename T>
 static CLIP_KERNEL(kAttentionThreads,
                    8) void attention_delta_kernel(Global<float> delta,        // (count)
                                                   Global<const float> grad_y, // (count, width)
                                                   Global<const float> y,      // (count, width)
                                                   std::int64_t count, int width) {
-    constexpr int kLanes = 8;
-    const std::int64_t i = (std::int64_t{block_x()} * kAttentionThreads + thread_x()) / kLanes;
+    const std::int64_t i = std::int64_t{block_x()} * (kAttentionThreads / kWarpSize) + warp();
+    if (i >= count)
+        return;
     float sum = 0;
-    if (i < count)
-        for (int c = thread_x() % kLanes; c < width; c += kLanes) {
-            const float a = grad_y[i * width + c], b = y[i * width + c];
-            sum = fma(a, b, sum);
-        }
+    for (int c = lane(); c < width; c += kWarpSize) {
+        const float a = grad_y[i * width + c], b = y[i * width + c];
+        sum = fma(to_float(from_float<T>(a)), b, sum);
+    }
     CLIP_UNROLL
-    for (int mask = 1; mask < kLanes; mask *= 2)
+    for (int mask = 1; mask < kWarpSize; mask *= 2)
         sum += shuffle_xor(sum, mask);
-    if (i < count && thread_x() % kLanes == 0)
+    if (lane() == 0)
         delta[i] = sum;
+}
+
+/// The same, for heads that are in tiles, by the products of their scores: the diagonal of
+/// grad_y y^T of 16 (query, head) a warp, the rest of which goes to waste in the shadow of memory.
+///
+/// Grid: x ceil(count / 64). Shared: two matrices of 64 rows. Any alignment.
+template <int Width>
+static CLIP_KERNEL(kAttentionThreads,
+                   2) void attention_delta_tile_kernel(Global<float> delta,        // (count)
+                                                       Global<const float> grad_y, // (count, width)
+                                                       Global<const float> y,      // (count, width)
+                                                       std::int64_t count, int width,
+                                                       bool aligned) {
+    using C = BackwardConfig<float, Width>;
+    const std::int64_t first = std::int64_t{block_x()} * C::kRows;
+    const auto rows = static_cast<int>(min(count - first, std::int64_t{C::kRows}));
+    const Shared<float> grads = shared_memory<float>(0), ys = shared_memory<float>(C::kRowBytes);
+    load_tile<C::kRows, Width, C::kStride>(
+        grads, HeadRows<float>{grad_y + first * width, width, width, aligned}, 0, rows);
+    load_tile<C::kRows, Width, C::kStride>(
+        ys, HeadRows<float>{y + first * width, width, width, aligned}, 0, rows);
+    copy_async_commit();
+    copy_async_wait<0>();
+    block_barrier();
+    float low[4] = {0, 0, 0, 0}, high[4] = {0, 0, 0, 0};
+    for (int s = 0; s * 16 < width; ++s) {
+        FloatProducts::A a;
+        FloatProducts::B b;
+        FloatProducts::load_a(a, grads + (warp() * 16 * C::kStride + s * 16), C::kStride);
+        FloatProducts::load_b(b, ys + (warp() * 16 * C::kStride + s * 16), C::kStride);
+        FloatProducts::multiply(low, high, a, b);
+    }
+    const int group = lane() / 4, row = warp() * 16 + group;
+    if (lane() % 4 != group / 2)
+        return; // the diagonal is another lane's
+    if (row < rows)
+        delta[first + row] = group % 2 == 0 ? low[0] : low[1];
+    if (row + 8 < rows)
+        delta[first + row + 8] = group % 2 == 0 ? high[2] : high[3];
 }
 
 /// Writes the warp's rows of a gradient, times `factor`.
@@ -165,7 +208,7 @@ static CLIP_KERNEL(
     const Shared<T> warp_first = own_first + warp() * 16 * C::kStride;
     const Shared<T> warp_second = own_second + warp() * 16 * C::kStride;
 
-    // By queries: of rows group and group + 8. In base 2.
+    // By queries: of rows group and group + 8.
     float log_sum_exp[2] = {0, 0}, delta[2] = {0, 0};
     if constexpr (!ByKeys) {
         CLIP_UNROLL
@@ -174,7 +217,7 @@ static CLIP_KERNEL(
             if (row < rows) {
                 const std::int64_t at = (row0 + row) * p.heads + head;
                 const float log = p.log_sum_exp[at];
-                log_sum_exp[r] = log * kLog2E;
+                log_sum_exp[r] = log;
                 delta[r] = p.delta[at];
             }
         }
@@ -203,7 +246,7 @@ static CLIP_KERNEL(
                     log = p.log_sum_exp[at];
                     of_delta = p.delta[at];
                 }
-                step_log[thread_x()] = log * kLog2E;
+                step_log[thread_x()] = log;
                 step_delta[thread_x()] = of_delta;
             }
         }
@@ -259,7 +302,7 @@ static CLIP_KERNEL(
                     log = step_log[group + in_group];
                     of_delta = step_delta[group + in_group];
                 }
-                const float weight = exp2_fast(fma(scores[n][e], p.scale_log2, -log));
+                const float weight = exp2_fast(fma(scores[n][e], p.scale, -log) * kLog2E);
                 const bool seen =
                     whole || (row < rows && other < others &&
                               (!p.causal || (ByKeys ? row <= other + past : other <= row + past)));
@@ -341,15 +384,42 @@ bool multiple_of(const void* data, unsigned bytes) {
 }
 
 template <typename T>
+void launch_delta(Context& context, float* delta, const AttentionBackwardArgs& args) {
+    const std::int64_t pairs = args.q_offsets.back() * args.heads;
+    const float* grad_y = args.grad_y.f32();
+    const float* y = args.y.f32();
+    const int width = args.head_width;
+    const auto launch_tiles = [&]<int Width>() {
+        using C = BackwardConfig<float, Width>;
+        const bool aligned = multiple_of(grad_y, 16) && multiple_of(y, 16) && width % 8 == 0;
+        context.launch("attention delta", attention_delta_tile_kernel<Width>,
+                       {.grid = {static_cast<unsigned>((pairs + C::kRows - 1) / C::kRows)},
+                        .block = {kAttentionThreads},
+                        .shared_bytes = 2 * static_cast<std::size_t>(C::kRowBytes)},
+                       delta, grad_y, y, pairs, width, aligned);
+    };
+    const auto launch_warps = [&]<typename Rounded>() {
+        context.launch("attention delta", attention_delta_kernel<Rounded>,
+                       {.grid = {blocks_for_warps(pairs)}, .block = {kAttentionThreads}}, delta,
+                       grad_y, y, pairs, width);
+    };
+    if (width > 128) // there everything is float32
+        launch_warps.template operator()<float>();
+    else if constexpr (sizeof(T) == 2)
+        launch_warps.template operator()<T>();
+    else if (width > 64)
+        launch_tiles.template operator()<128>();
+    else
+        launch_tiles.template operator()<64>();
+}
+
+template <typename T>
 void launch_attention_backward(Context& context, const AttentionBackwardArgs& args) {
     const std::int64_t pairs = args.q_offsets.back() * args.heads;
     const std::int64_t width = std::int64_t{args.heads} * args.head_width;
     Workspace::Scope scope(context.workspace());
     float* delta = scope.take<float>(pairs);
-    context.launch(
-        "attention delta", attention_delta_kernel,
-        {.grid = {static_cast<unsigned>((pairs + 15) / 16)}, .block = {kAttentionThreads}}, delta,
-        args.grad_y.f32(), args.y.f32(), pairs, args.head_width);
+    launch_delta<T>(context, delta, args);
 
     BackwardSides by_queries{};
     by_queries.first = args.q;
@@ -373,7 +443,6 @@ void launch_attention_backward(Context& context, const AttentionBackwardArgs& ar
     by_queries.grad_aligned =
         multiple_of(args.grad_q, 8) && args.grad_q_stride % 2 == 0 && args.head_width % 2 == 0;
     by_queries.scale = args.scale;
-    by_queries.scale_log2 = args.scale * kLog2E;
 
     BackwardSides by_keys = by_queries;
     std::swap(by_keys.first, by_keys.other_first);

@@ -24,7 +24,7 @@ struct BackwardSides {
     bool causal;
     bool aligned;      ///< all that is read, as HeadRows says
     bool grad_aligned; ///< pairs of elements of the gradients begin at multiples of 8 bytes
-    float scale, scale_log2;
+    float scale;
 };
 
 constexpr int kBackwardColumns = 256; ///< of a gradient that a warp makes at once
@@ -72,7 +72,7 @@ static CLIP_KERNEL(kAttentionThreads,
         }
         const std::int64_t query = (ByKeys ? other : row.row) * p.heads + head;
         const float log_sum_exp = p.log_sum_exp[query], delta = p.delta[query];
-        const float weight = exp2_fast(fma(score, p.scale_log2, -log_sum_exp * kLog2E));
+        const float weight = exp2_fast(fma(score, p.scale, -log_sum_exp) * kLog2E);
         const float by_score = weight * (by_weight - delta);
         CLIP_UNROLL
         for (int i = 0; i < kEach; ++i) {

@@ -72,38 +72,38 @@ static CLIP_KERNEL(kTileThreads, 3) void contrastive_tiles_kernel(ContrastiveTil
     CLIP_UNROLL
     for (int m = 0; m < 2; ++m)
         CLIP_UNROLL
-        for (int half = 0; half < 2; ++half) {
-            const int at = TileSums::row(m, 2 * half);
-            Exponentials own;
+    for (int half = 0; half < 2; ++half) {
+        const int at = TileSums::row(m, 2 * half);
+        Exponentials own;
+        CLIP_UNROLL
+        for (int n = 0; n < 4; ++n)
             CLIP_UNROLL
-            for (int n = 0; n < 4; ++n)
-                CLIP_UNROLL
-                for (int i = 0; i < 2; ++i) {
-                    const std::int64_t c = column + TileSums::column(n, i);
-                    const float score = args.scale * sums.at[m][n][2 * half + i];
-                    if (c < of.columns && score > own.most)
-                        own.most = score;
-                    if (c < of.columns && row + at < of.rows && c == args.first + row + at)
-                        args.target[row + at] = score;
-                }
-            CLIP_UNROLL
-            for (int mask = 1; mask <= 2; mask *= 2) {
-                const float other = shuffle_xor(own.most, mask);
-                own.most = other > own.most ? other : own.most;
-            }
-            const float base = own.most == kNone ? 0.0F : own.most; // e^-inf is 0, and no NaN
-            CLIP_UNROLL
-            for (int n = 0; n < 4; ++n)
-                CLIP_UNROLL
-                for (int i = 0; i < 2; ++i)
-                    if (column + TileSums::column(n, i) < of.columns)
-                        own.sum += exp(args.scale * sums.at[m][n][2 * half + i] - base);
-            CLIP_UNROLL
-            for (int mask = 1; mask <= 2; mask *= 2)
-                own.sum += shuffle_xor(own.sum, mask);
-            if (lane() % 4 == 0)
-                store(halves + (warp() % 2 * kTile + at) * 2, Vec<float, 2>{{own.most, own.sum}});
+        for (int i = 0; i < 2; ++i) {
+            const std::int64_t c = column + TileSums::column(n, i);
+            const float score = args.scale * sums.at[m][n][2 * half + i];
+            if (c < of.columns && score > own.most)
+                own.most = score;
+            if (c < of.columns && row + at < of.rows && c == args.first + row + at)
+                args.target[row + at] = score;
         }
+        CLIP_UNROLL
+        for (int mask = 1; mask <= 2; mask *= 2) {
+            const float other = shuffle_xor(own.most, mask);
+            own.most = other > own.most ? other : own.most;
+        }
+        const float base = own.most == kNone ? 0.0F : own.most; // e^-inf is 0, and no NaN
+        CLIP_UNROLL
+        for (int n = 0; n < 4; ++n)
+            CLIP_UNROLL
+        for (int i = 0; i < 2; ++i)
+            if (column + TileSums::column(n, i) < of.columns)
+                own.sum += exp(args.scale * sums.at[m][n][2 * half + i] - base);
+        CLIP_UNROLL
+        for (int mask = 1; mask <= 2; mask *= 2)
+            own.sum += shuffle_xor(own.sum, mask);
+        if (lane() % 4 == 0)
+            store(halves + (warp() % 2 * kTile + at) * 2, Vec<float, 2>{{own.most, own.sum}});
+    }
     block_barrier();
     const int at = thread_x();
     if (at >= kTile || row + at >= of.rows)
@@ -145,28 +145,28 @@ static CLIP_KERNEL(kTileThreads, 3) void contrastive_weights_kernel(ContrastiveW
     CLIP_UNROLL
     for (int m = 0; m < 2; ++m)
         CLIP_UNROLL
-        for (int i = 0; i < 4; i += 2) {
-            const std::int64_t r = row + TileSums::row(m, i);
-            if (r >= of.rows)
-                continue;
-            const float of_row = args.row_log_sum_exp[r];
+    for (int i = 0; i < 4; i += 2) {
+        const std::int64_t r = row + TileSums::row(m, i);
+        if (r >= of.rows)
+            continue;
+        const float of_row = args.row_log_sum_exp[r];
+        CLIP_UNROLL
+        for (int n = 0; n < 4; ++n) {
+            const std::int64_t c = column + TileSums::column(n, i);
+            Vec<float, 2> out{};
             CLIP_UNROLL
-            for (int n = 0; n < 4; ++n) {
-                const std::int64_t c = column + TileSums::column(n, i);
-                Vec<float, 2> out{};
-                CLIP_UNROLL
-                for (int j = 0; j < 2; ++j) {
-                    if (c + j >= of.columns)
-                        continue;
-                    const float score = args.scale * sums.at[m][n][i + j];
-                    const float of_column = args.column_log_sum_exp[c + j];
-                    const float own = c + j == args.first + r ? 2.0F : 0.0F;
-                    out.at[j] = factor * (exp(score - of_row) + exp(score - of_column) - own);
-                }
-                if (c < of.columns)
-                    store(args.weights + r * kPartColumns + c, out);
+            for (int j = 0; j < 2; ++j) {
+                if (c + j >= of.columns)
+                    continue;
+                const float score = args.scale * sums.at[m][n][i + j];
+                const float of_column = args.column_log_sum_exp[c + j];
+                const float own = c + j == args.first + r ? 2.0F : 0.0F;
+                out.at[j] = factor * (exp(score - of_row) + exp(score - of_column) - own);
             }
+            if (c < of.columns)
+                store(args.weights + r * kPartColumns + c, out);
         }
+    }
 }
 
 static void launch_contrastive_rows(Context& context, const ContrastiveRowsArgs& args) {

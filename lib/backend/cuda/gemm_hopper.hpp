@@ -33,8 +33,12 @@
 #include "backend/cuda/context.hpp"
 #include "backend/cuda/device_api_hopper.hpp"
 #include "backend/cuda/gemm_core.hpp"
+#include "backend/cuda/linear_hopper.hpp"
 
 namespace clip::cuda {
+
+/// From so many columns on tiles are 256 wide.
+inline constexpr std::int64_t kWideColumns = 2048;
 
 template <int N>
 struct HopperTile {
@@ -55,7 +59,7 @@ struct HopperTile {
 };
 
 /// A kernel's argument; the maps' tiles are (128, 64) and (N, 64).
-template <typename Epilogue>
+template <int N, typename Epilogue>
 struct HopperGemm {
     TensorMap a, b;
     Epilogue epilogue;
@@ -77,8 +81,9 @@ struct RingPlace {
 };
 
 /// The warp that loads: one of its lanes.
-template <typename T, typename Tile, typename Epilogue>
-CLIP_DEVICE void load_tiles(const HopperGemm<Epilogue>& p) {
+template <typename T, int N, typename Epilogue>
+CLIP_DEVICE void load_tiles(const HopperGemm<N, Epilogue>& p) {
+    using Tile = HopperTile<N>;
     const Shared<Barrier> full = shared_memory<Barrier>(0), empty = full + Tile::kStages;
     prefetch_tensor_map(p.a);
     prefetch_tensor_map(p.b);
@@ -115,7 +120,7 @@ CLIP_DEVICE void multiply_hopper(float (&sums)[Tile::kN / 2], RingPlace<Tile::kS
         CLIP_UNROLL
         for (int k = 0; k < kTileColumns; k += 16)
             wgmma<T, Tile::kN>(sums, rows_operand(a + group * 64 * kTileColumns, k),
-                               rows_operand(b, k), step + k > 0);
+                               rows_operand(b, k), true);
         wgmma_commit();
         // One step stays under way; the one before it has been read.
         wgmma_wait<1>();
@@ -132,9 +137,10 @@ CLIP_DEVICE void multiply_hopper(float (&sums)[Tile::kN / 2], RingPlace<Tile::kS
 /// Gives a warp's 16 rows of sums, the first of them of (row, column), to the epilogue, through
 /// shared memory: neighbouring lanes get neighbouring columns. Chunks of 16 bytes are permuted
 /// within a row so that neither way has bank conflicts.
-template <typename Tile, typename Epilogue>
-CLIP_DEVICE void finish_hopper(const float (&sums)[Tile::kN / 2], const HopperGemm<Epilogue>& p,
+template <int N, typename Epilogue>
+CLIP_DEVICE void finish_hopper(const float (&sums)[N / 2], const HopperGemm<N, Epilogue>& p,
                                int row, int column) {
+    using Tile = HopperTile<N>;
     constexpr int kWidth = Tile::kLandingColumns, kChunks = kWidth / 4;
     constexpr int kRowsAtOnce = kWarpSize / kChunks;
     const auto place = [](int r, int chunk) { return r * kWidth + (chunk ^ r * 2 % 8) * 4; };
@@ -166,10 +172,11 @@ CLIP_DEVICE void finish_hopper(const float (&sums)[Tile::kN / 2], const HopperGe
 /// Grid: x blocks that stay, at most one a tile. Tile::kThreads threads, the last warp loads;
 /// Tile::kBytes of shared memory, aligned to 1024. Accumulates in float32; deterministic.
 template <typename T, int N, typename Epilogue>
-static CLIP_KERNEL((HopperTile<N>::kThreads),
-                   (HopperTile<N>::kBlocksPerSm)) void gemm_hopper_kernel(const CLIP_GRID_CONSTANT
-                                                                              HopperGemm<Epilogue>
-                                                                                  p) {
+static CLIP_KERNEL(
+    (HopperTile<N>::kThreads),
+    (HopperTile<N>::kBlocksPerSm)) void gemm_hopper_kernel(const CLIP_GRID_CONSTANT
+                                                               HopperGemm<N, Epilogue>
+                                                                   p) {
     if constexpr (kHasHopper) {
         using Tile = HopperTile<N>;
         const Shared<Barrier> full = shared_memory<Barrier>(0), empty = full + Tile::kStages;
@@ -183,7 +190,7 @@ static CLIP_KERNEL((HopperTile<N>::kThreads),
         block_barrier();
         if (warp() == Tile::kWarps) {
             if (lane() == 0)
-                load_tiles<T, Tile>(p);
+                load_tiles<T>(p);
             return;
         }
         RingPlace<Tile::kStages> ring;
@@ -194,39 +201,18 @@ static CLIP_KERNEL((HopperTile<N>::kThreads),
             for (int i = 0; i < N / 2; ++i)
                 sums[i] = 0;
             multiply_hopper<T, Tile>(sums, ring, p.steps);
-            finish_hopper<Tile>(sums, p, static_cast<int>(place.row) * Tile::kM + warp() * 16,
-                                static_cast<int>(place.column) * N);
+            finish_hopper(sums, p, static_cast<int>(place.row) * Tile::kM + warp() * 16,
+                          static_cast<int>(place.column) * N);
         }
     }
 }
 
-/// An operand (rows, K) of 16 bits.
-struct HopperOperand {
-    const void* at = nullptr;
-    std::int64_t pitch = 0; ///< elements
-};
-
-/// Coordinates of tiles that begin beyond the matrix still fit 32 bits.
-inline constexpr std::int64_t kMostExtent = (std::int64_t{1} << 31) - 256;
-
-/// Whether the device and the operands are fit for it; the same for every number of rows.
-inline bool takes_gemm_hopper(const Context& context, DType dtype, const HopperOperand& a,
-                              const HopperOperand& b, const GemmExtents& extents) {
-    return context.properties().capability() == 90 &&
-           (dtype == DType::f16 || dtype == DType::bf16) && extents.depth >= 1 &&
-           extents.slices() == 1 &&
-           std::max({extents.rows, extents.columns, extents.depth}) < kMostExtent &&
-           takes_tensor_map(a.at, a.pitch) && takes_tensor_map(b.at, b.pitch);
-}
-
-inline constexpr std::int64_t kWideColumns = 2048;
-
 /// The argument of a kernel of tiles (128, N).
 template <int N, typename Epilogue>
-HopperGemm<Epilogue> hopper_gemm(DType dtype, const HopperOperand& a, const HopperOperand& b,
-                                 const GemmExtents& extents, const Epilogue& epilogue) {
+HopperGemm<N, Epilogue> hopper_gemm(DType dtype, const HopperOperand& a, const HopperOperand& b,
+                                    const GemmExtents& extents, const Epilogue& epilogue) {
     constexpr int kM = HopperTile<N>::kM;
-    HopperGemm<Epilogue> p;
+    HopperGemm<N, Epilogue> p;
     p.a = make_tensor_map_2d(a.at, dtype, extents.rows, extents.depth, a.pitch, kM);
     p.b = make_tensor_map_2d(b.at, dtype, extents.columns, extents.depth, b.pitch, N);
     p.epilogue = epilogue;
@@ -239,26 +225,14 @@ HopperGemm<Epilogue> hopper_gemm(DType dtype, const HopperOperand& a, const Hopp
 }
 
 template <typename T, int N, typename Epilogue>
-static void launch_hopper_tile(Context& context, const char* name, const HopperGemm<Epilogue>& p) {
+static void launch_gemm_hopper(Context& context, const char* name,
+                               const HopperGemm<N, Epilogue>& p) {
     using Tile = HopperTile<N>;
+    const std::int64_t tiles = std::int64_t{p.tile_rows} * p.tile_columns;
     const std::int64_t blocks =
-        std::min<std::int64_t>(std::int64_t{p.tile_rows} * p.tile_columns,
-                               context.properties().multiprocessors * Tile::kBlocksPerSm);
+        std::min<std::int64_t>(tiles, context.properties().multiprocessors * Tile::kBlocksPerSm);
     context.launch(name, gemm_hopper_kernel<T, N, Epilogue>,
                    {{static_cast<unsigned>(blocks)}, {Tile::kThreads}, Tile::kBytes}, p);
-}
-
-/// C = A B^T, where takes_gemm_hopper() says so. Empty results launch nothing.
-template <typename T, typename Epilogue>
-static void launch_gemm_hopper(Context& context, const char* name, DType dtype,
-                               const HopperOperand& a, const HopperOperand& b,
-                               const GemmExtents& extents, const Epilogue& epilogue) {
-    if (extents.rows == 0 || extents.columns == 0)
-        return;
-    if (extents.columns >= kWideColumns)
-        launch_hopper_tile<T, 256>(context, name, hopper_gemm<256>(dtype, a, b, extents, epilogue));
-    else
-        launch_hopper_tile<T, 128>(context, name, hopper_gemm<128>(dtype, a, b, extents, epilogue));
 }
 
 } // namespace clip::cuda

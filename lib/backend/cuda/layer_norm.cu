@@ -57,7 +57,7 @@ CLIP_DEVICE void write_normed(const LayerNormRows<T>& args, std::int64_t row, st
 // 32,
 // ... of its row. No shared memory. Sums: a lane's quads in order, then a butterfly.
 template <typename T, int kQuads, bool kAligned>
-CLIP_KERNEL(kWarpRowThreads, 6)
+CLIP_KERNEL(kWarpRowThreads, 5)
 void layer_norm_warp_kernel(LayerNormRows<T> args) {
     const std::int64_t row = std::int64_t{block_x()} * kWarpRows + warp();
     if (row >= args.rows)

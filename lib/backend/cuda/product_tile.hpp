@@ -142,10 +142,10 @@ CLIP_DEVICE void add_stage(TileSums& sums, Shared<float> stage, std::int64_t dep
     CLIP_UNROLL
     for (int m = 0; m < 2; ++m)
         CLIP_UNROLL
-        for (int n = 0; n < 4; ++n)
-            CLIP_UNROLL
-            for (int i = 0; i < 4; ++i)
-                sums.at[m][n][i] += chain[m][n][i];
+    for (int n = 0; n < 4; ++n)
+        CLIP_UNROLL
+    for (int i = 0; i < 4; ++i)
+        sums.at[m][n][i] += chain[m][n][i];
 }
 
 /// The element as plain loops give it, in float64.
@@ -169,15 +169,15 @@ CLIP_DEVICE void repair(TileSums& sums, const TileOperands& of, std::int64_t row
     CLIP_UNROLL
     for (int m = 0; m < 2; ++m)
         CLIP_UNROLL
-        for (int n = 0; n < 4; ++n)
-            CLIP_UNROLL
-            for (int i = 0; i < 4; ++i) {
-                const float sum = sums.at[m][n][i];
-                const std::int64_t r = row + TileSums::row(m, i);
-                const std::int64_t c = column + TileSums::column(n, i);
-                if (sum - sum != 0.0F && r < of.rows && c < of.columns)
-                    sums.at[m][n][i] = plain_element<Side>(of, r, c);
-            }
+    for (int n = 0; n < 4; ++n)
+        CLIP_UNROLL
+    for (int i = 0; i < 4; ++i) {
+        const float sum = sums.at[m][n][i];
+        const std::int64_t r = row + TileSums::row(m, i);
+        const std::int64_t c = column + TileSums::column(n, i);
+        if (sum - sum != 0.0F && r < of.rows && c < of.columns)
+            sums.at[m][n][i] = plain_element<Side>(of, r, c);
+    }
 }
 
 } // namespace detail

@@ -16,7 +16,8 @@ inline constexpr int kWarpRows = 4;
 inline constexpr int kWarpRowThreads = kWarpRows * kWarpSize;
 /// Elements of a row that one quad of each lane makes.
 inline constexpr int kWarpRowStep = kWarpSize * kQuad;
-/// A lane's quads of the widest row that a warp takes: 32 registers, of 64 a thread.
+/// A lane's quads of the widest row that a warp takes: 32 registers, of some 96 a thread. Five
+/// blocks of an SM then have 80 KiB of reads in flight.
 inline constexpr int kMostQuads = 8;
 
 inline constexpr int kBlockRowThreads = 256;

@@ -54,29 +54,29 @@ CLIP_DEVICE void write_tile(Global<float> y, const TileSums& sums, const TileOpe
     CLIP_UNROLL
     for (int m = 0; m < 2; ++m)
         CLIP_UNROLL
-        for (int i = 0; i < 4; i += 2)
-            CLIP_UNROLL
-            for (int n = 0; n < 4; ++n) {
-                const std::int64_t r = row + TileSums::row(m, i);
-                const std::int64_t c = column + TileSums::column(n, i);
-                if (r >= of.rows || c >= of.columns)
-                    continue;
-                const Global<float> to = y + r * of.columns + c;
-                const bool both = c + 1 < of.columns;
-                Vec<float, 2> out{{factor * sums.at[m][n][i], factor * sums.at[m][n][i + 1]}};
-                if (adds) {
-                    out.at[0] += to[0];
-                    if (both)
-                        out.at[1] += to[1];
-                }
-                if (pairs) {
-                    store(to, out);
-                } else {
-                    to[0] = out.at[0];
-                    if (both)
-                        to[1] = out.at[1];
-                }
-            }
+    for (int i = 0; i < 4; i += 2)
+        CLIP_UNROLL
+    for (int n = 0; n < 4; ++n) {
+        const std::int64_t r = row + TileSums::row(m, i);
+        const std::int64_t c = column + TileSums::column(n, i);
+        if (r >= of.rows || c >= of.columns)
+            continue;
+        const Global<float> to = y + r * of.columns + c;
+        const bool both = c + 1 < of.columns;
+        Vec<float, 2> out{{factor * sums.at[m][n][i], factor * sums.at[m][n][i + 1]}};
+        if (adds) {
+            out.at[0] += to[0];
+            if (both)
+                out.at[1] += to[1];
+        }
+        if (pairs) {
+            store(to, out);
+        } else {
+            to[0] = out.at[0];
+            if (both)
+                to[1] = out.at[1];
+        }
+    }
 }
 
 } // namespace clip::cuda

@@ -47,38 +47,38 @@ static CLIP_KERNEL(kTileThreads, 3) void siglip_tiles_kernel(SiglipTiles args) {
     CLIP_UNROLL
     for (int m = 0; m < 2; ++m)
         CLIP_UNROLL
-        for (int half = 0; half < 2; ++half) {
-            const int at = TileSums::row(m, 2 * half);
-            const std::int64_t r = row + at;
-            float loss = 0, slope = 0;
+    for (int half = 0; half < 2; ++half) {
+        const int at = TileSums::row(m, 2 * half);
+        const std::int64_t r = row + at;
+        float loss = 0, slope = 0;
+        CLIP_UNROLL
+        for (int n = 0; n < 4; ++n) {
+            const std::int64_t c = column + TileSums::column(n, 0);
+            Vec<float, 2> out{};
             CLIP_UNROLL
-            for (int n = 0; n < 4; ++n) {
-                const std::int64_t c = column + TileSums::column(n, 0);
-                Vec<float, 2> out{};
-                CLIP_UNROLL
-                for (int j = 0; j < 2; ++j) {
-                    if (c + j >= of.columns)
-                        continue;
-                    const float z = c + j == args.first + r ? 1.0F : -1.0F;
-                    const float away = -z * (args.scale * sums.at[m][n][2 * half + j] + args.bias);
-                    const bool wrong = away > 0;
-                    const float e = exp(wrong ? -away : away); // at most 1
-                    loss += (wrong ? away : 0.0F) + log_of_one_and(e);
-                    const float g = -z * args.weight * ((wrong ? 1.0F : e) / (1.0F + e));
-                    slope += g;
-                    out.at[j] = g * args.scale;
-                }
-                if (!(args.weights == nullptr) && r < of.rows && c < of.columns)
-                    store(args.weights + r * kPartColumns + c, out);
+            for (int j = 0; j < 2; ++j) {
+                if (c + j >= of.columns)
+                    continue;
+                const float z = c + j == args.first + r ? 1.0F : -1.0F;
+                const float away = -z * (args.scale * sums.at[m][n][2 * half + j] + args.bias);
+                const bool wrong = away > 0;
+                const float e = exp(wrong ? -away : away); // at most 1
+                loss += (wrong ? away : 0.0F) + log_of_one_and(e);
+                const float g = -z * args.weight * ((wrong ? 1.0F : e) / (1.0F + e));
+                slope += g;
+                out.at[j] = g * args.scale;
             }
-            CLIP_UNROLL
-            for (int mask = 1; mask <= 2; mask *= 2) {
-                loss += shuffle_xor(loss, mask);
-                slope += shuffle_xor(slope, mask);
-            }
-            if (lane() % 4 == 0)
-                store(halves + (warp() % 2 * kTile + at) * 2, Vec<float, 2>{{loss, slope}});
+            if (!(args.weights == nullptr) && r < of.rows && c < of.columns)
+                store(args.weights + r * kPartColumns + c, out);
         }
+        CLIP_UNROLL
+        for (int mask = 1; mask <= 2; mask *= 2) {
+            loss += shuffle_xor(loss, mask);
+            slope += shuffle_xor(slope, mask);
+        }
+        if (lane() % 4 == 0)
+            store(halves + (warp() % 2 * kTile + at) * 2, Vec<float, 2>{{loss, slope}});
+    }
     block_barrier();
     const int at = thread_x();
     if (at >= kTile || row + at >= of.rows)

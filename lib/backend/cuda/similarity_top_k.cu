@@ -72,19 +72,19 @@ static CLIP_KERNEL(kTileThreads,
         CLIP_UNROLL
         for (int m = 0; m < 2; ++m)
             CLIP_UNROLL
-            for (int i = 0; i < 4; ++i) {
-                const int row = TileSums::row(m, i);
-                if (query + row >= of.rows)
-                    continue;
-                const RowKey threshold = thresholds[row];
-                CLIP_UNROLL
-                for (int n = 0; n < 4; ++n) {
-                    const std::int64_t c = first + TileSums::column(n, i);
-                    const RowKey key = row_key(scale * sums.at[m][n][i], c);
-                    if (c < end && key > threshold)
-                        keys[row * kListKeys + atomic_add(held + row, 1)] = key;
-                }
+        for (int i = 0; i < 4; ++i) {
+            const int row = TileSums::row(m, i);
+            if (query + row >= of.rows)
+                continue;
+            const RowKey threshold = thresholds[row];
+            CLIP_UNROLL
+            for (int n = 0; n < 4; ++n) {
+                const std::int64_t c = first + TileSums::column(n, i);
+                const RowKey key = row_key(scale * sums.at[m][n][i], c);
+                if (c < end && key > threshold)
+                    keys[row * kListKeys + atomic_add(held + row, 1)] = key;
             }
+        }
         block_barrier();
         for (int row = warp(); row < kTile; row += kWarps) {
             const int count = held[row];

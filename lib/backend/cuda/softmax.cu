@@ -50,7 +50,7 @@ CLIP_DEVICE void write_shares(const SoftmaxRows& args, std::int64_t row, std::in
 
 // Grid: a warp a row, see row_grid.hpp; width <= kQuads * 128. No shared memory.
 template <int kQuads, bool kAligned>
-CLIP_KERNEL(kWarpRowThreads, 5)
+CLIP_KERNEL(kWarpRowThreads, 4)
 void softmax_warp_kernel(SoftmaxRows args) {
     const std::int64_t row = std::int64_t{block_x()} * kWarpRows + warp();
     if (row >= args.rows)

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+#include "cuda_cases.hpp"
+
+#include <memory>
+
+#include "base/concat.hpp"
+#include "base/dtype.hpp"
+
+namespace clip::bench {
+
+namespace {
+
+/// What an op works on; it lives as long as the op does.
+class Operands {
+  public:
+    explicit Operands(Backend& backend) : memory_(backend.memory()) {}
+
+    /// Values between -scale and scale, the same in every run.
+    MutView random(const Shape& shape, float scale, DType dtype = DType::f32) {
+        std::vector<float> values(static_cast<std::size_t>(shape.numel()));
+        std::uint64_t state = 2 * tensors_.size() + 1;
+        for (float& value : values) {
+            state = state * 6364136223846793005U + 1442695040888963407U;
+            value = scale * (static_cast<float>(state >> 40U) / 8388608.0F - 1.0F);
+        }
+        Tensor host(shape, dtype);
+        convert_from_f32(host.view().data, dtype, values.data(), values.size());
+        tensors_.push_back(to_memory(host.view(), memory_));
+        return tensors_.back().view();
+    }
+    MutView empty(const Shape& shape, DType dtype = DType::f32) {
+        tensors_.emplace_back(shape, dtype, memory_);
+        return tensors_.back().view();
+    }
+
+    std::unique_ptr<PreparedLinear> weights;
+    std::vector<std::int64_t> offsets; ///< of sequences, or row numbers
+    std::vector<std::int64_t> indices;
+
+  private:
+    Memory& memory_;
+    std::vector<Tensor> tensors_;
+};
+
+/// A case from make(backend, operands) -> ReadyOp.
+template <typename Make>
+GpuCase make_case(std::string op, std::string shape, DType dtype, double flop, double bytes,
+                  Peak peak, const Make& make) {
+    const auto make_ready = [make](cuda::CudaBackend& backend) {
+        auto operands = std::make_shared<Operands>(backend);
+        ReadyOp ready = make(backend, *operands);
+        ready.run = [operands, run = std::move(ready.run)] { run(); };
+        return ready;
+    };
+    return {std::move(op), std::move(shape), std::string(dtype_name(dtype)), flop, bytes,
+            peak,          make_ready};
+}
+
+GpuCase linear_case(const char* name, std::int64_t rows, std::int64_t in, std::int64_t out,
+                    Activation activation, bool has_residual, DType dtype) {
+    const auto wide = static_cast<double>(dtype_size(dtype));
+    const auto r = static_cast<double>(rows), i = static_cast<double>(in),
+               o = static_cast<double>(out);
+    const double bytes = wide * (r * i + i * o) + r * o * (has_residual ? 8 : wide);
+    return make_case(concat("linear ", name), concat(rows, "x", in, "x", out), dtype, 2 * r * i * o,
+                     bytes, dtype == DType::f32 ? Peak::tensor_32 : Peak::tensor_16,
+                     [=](cuda::CudaBackend& backend, Operands& operands) {
+                         LinearArgs args;
+                         args.x = operands.random({rows, in}, 1, dtype);
+                         operands.weights = backend.prepare_linear(
+                             {operands.random({out, in}, 0.05F), operands.random({out}, 1), dtype});
+                         args.weights = operands.weights.get();
+                         args.activation = activation;
+                         if (has_residual)
+                             args.residual = operands.random({rows, out}, 1);
+                         args.y = operands.empty({rows, out}, has_residual ? DType::f32 : dtype);
+                         return ReadyOp{[=, &backend] { backend.linear(args); }, {args.y}};
+                     });
+}
+
+GpuCase linear_backward_case(std::int64_t rows, std::int64_t in, std::int64_t out) {
+    const double product = 2.0 * static_cast<double>(rows * in * out);
+    const double bytes = 4.0 * static_cast<double>(2 * rows * in + rows * out + 2 * in * out);
+    return make_case("linear backward", concat(rows, "x", in, "x", out), DType::f32, 2 * product,
+                     bytes, Peak::tensor_32, [=](cuda::CudaBackend& backend, Operands& operands) {
+                         LinearBackwardArgs args;
+                         args.grad_y = operands.random({rows, out}, 1);
+                         args.x = operands.random({rows, in}, 1);
+                         args.weight = operands.random({out, in}, 0.05F);
+                         args.grad_x = operands.empty({rows, in});
+                         args.grad_weight = operands.random({out, in}, 1);
+                         args.grad_bias = operands.random({out}, 1);
+                         return ReadyOp{[=, &backend] { backend.linear_backward(args); },
+                                        {args.grad_x, args.grad_weight}};
+                     });
+}
+
+GpuCase attention_case(const Architecture& of, DType dtype) {
+    const std::int64_t rows = of.rows(), width = of.width;
+    const double flop = 4.0 * static_cast<double>(rows * of.tokens() * width);
+    const double bytes = 4.0 * static_cast<double>(rows * width) * dtype_size(dtype);
+    return make_case("attention", concat(of.batch, "x", of.tokens(), "x", width / 64, "x64"), dtype,
+                     flop, bytes, dtype == DType::f32 ? Peak::tensor_32 : Peak::tensor_16,
+                     [=](cuda::CudaBackend& backend, Operands& operands) {
+                         for (std::int64_t i = 0; i <= of.batch; ++i)
+                             operands.offsets.push_back(i * of.tokens());
+                         const MutView qkv = operands.random({rows, 3 * width}, 1, dtype);
+                         const auto part = [&](std::int64_t i) {
+                             return part_of(ConstView(qkv), i * width, Shape{1, width}).data;
+                         };
+                         AttentionArgs args;
+                         args.q = part(0);
+                         args.k = part(1);
+                         args.v = part(2);
+                         args.dtype = dtype;
+                         args.q_stride = args.kv_stride = 3 * width;
+                         args.q_offsets = args.k_offsets = operands.offsets;
+                         args.heads = static_cast<int>(width / 64);
+                         args.head_width = 64;
+                         args.scale = 0.125F;
+                         args.y = operands.empty({rows, width}, dtype);
+                         return ReadyOp{[=, &backend] { backend.attention(args); }, {args.y}};
+                     });
+}
+
+GpuCase layer_norm_case(const Architecture& of, DType dtype) {
+    const std::int64_t rows = of.rows(), width = of.width;
+    const double bytes =
+        static_cast<double>(rows * width) * (4.0 + static_cast<double>(dtype_size(dtype)));
+    return make_case("layer norm", concat(rows, "x", width), dtype, 0, bytes, Peak::memory,
+                     [=](cuda::CudaBackend& backend, Operands& operands) {
+                         LayerNormArgs args;
+                         args.x = operands.random({rows, width}, 1);
+                         args.gamma = operands.random({width}, 1);
+                         args.beta = operands.random({width}, 1);
+                         args.y = operands.empty({rows, width}, dtype);
+                         return ReadyOp{[=, &backend] { backend.layer_norm(args); }, {args.y}};
+                     });
+}
+
+GpuCase similarity_case(const Architecture& of, std::int64_t labels) {
+    const std::int64_t width = of.embed;
+    const double flop = 2.0 * static_cast<double>(of.batch * labels * width);
+    const double bytes = 4.0 * static_cast<double>((of.batch + labels) * width + of.batch * labels);
+    return make_case("similarity", concat(of.batch, "x", labels, "x", width), DType::f32, flop,
+                     bytes, Peak::tensor_32, [=](cuda::CudaBackend& backend, Operands& operands) {
+                         SimilarityArgs args;
+                         args.a = operands.random({of.batch, width}, 0.1F);
+                         args.b = operands.random({labels, width}, 0.1F);
+                         args.scale = 100;
+                         args.y = operands.empty({of.batch, labels});
+                         return ReadyOp{[=, &backend] { backend.similarity(args); }, {args.y}};
+                     });
+}
+
+/// Its indices go to the host, which is in the time.
+GpuCase similarity_top_k_case(const Architecture& of, std::int64_t labels) {
+    constexpr std::int64_t kWanted = 5;
+    const std::int64_t width = of.embed;
+    const double flop = 2.0 * static_cast<double>(of.batch * labels * width);
+    const double bytes = 4.0 * static_cast<double>((of.batch + labels) * width);
+    return make_case(
+        "similarity top k", concat(of.batch, "x", labels, "x", width, ", k 5"), DType::f32, flop,
+        bytes, Peak::tensor_32, [=](cuda::CudaBackend& backend, Operands& operands) {
+            operands.indices.resize(static_cast<std::size_t>(of.batch * kWanted));
+            SimilarityTopKArgs args;
+            args.queries = operands.random({of.batch, width}, 0.1F);
+            args.rows = operands.random({labels, width}, 0.1F);
+            args.scale = 100;
+            args.k = kWanted;
+            args.values = operands.empty({of.batch, kWanted});
+            args.indices = operands.indices;
+            return ReadyOp{[=, &backend] { backend.similarity_top_k(args); }, {args.values}};
+        });
+}
+
+GpuCase contrastive_case(const Architecture& of, bool backward) {
+    const std::int64_t count = of.batch, width = of.embed;
+    const double flop = (backward ? 4.0 : 2.0) * static_cast<double>(count * count * width);
+    const double bytes = 4.0 * static_cast<double>((backward ? 3 : 2) * count * width);
+    return make_case(
+        backward ? "contrastive rows backward" : "contrastive rows",
+        concat(count, "x", count, "x", width), DType::f32, flop, bytes, Peak::tensor_32,
+        [=](cuda::CudaBackend& backend, Operands& operands) {
+            const ConstView rows = operands.random({count, width}, 0.1F);
+            const ConstView columns = operands.random({count, width}, 0.1F);
+            const MutView sums = operands.random({count}, 1);
+            if (!backward) {
+                const MutView target = operands.empty({count});
+                const ContrastiveRowsArgs args{rows, columns, 0, 20, sums, target};
+                return ReadyOp{[=, &backend] { backend.contrastive_rows(args); }, {sums, target}};
+            }
+            const ContrastiveRowsBackwardArgs args{
+                rows, columns, 0, 1, sums, sums, 0.01F, operands.empty({count, width})};
+            return ReadyOp{[=, &backend] { backend.contrastive_rows_backward(args); },
+                           {args.grad_rows}};
+        });
+}
+
+} // namespace
+
+std::vector<GpuCase> gpu_cases(const Architecture& of) {
+    const std::int64_t rows = of.rows(), width = of.width, mlp = 4 * width;
+    std::vector<GpuCase> cases;
+    for (const DType dtype : {DType::f16, DType::bf16, DType::f32}) {
+        cases.push_back(layer_norm_case(of, dtype));
+        cases.push_back(linear_case("qkv", rows, width, 3 * width, Activation::none, false, dtype));
+        cases.push_back(attention_case(of, dtype));
+        cases.push_back(linear_case("out", rows, width, width, Activation::none, true, dtype));
+        cases.push_back(linear_case("up", rows, width, mlp, Activation::quick_gelu, false, dtype));
+        cases.push_back(linear_case("down", rows, mlp, width, Activation::none, true, dtype));
+    }
+    cases.push_back(linear_backward_case(rows, width, mlp));
+    cases.push_back(similarity_case(of, 1000));
+    cases.push_back(similarity_top_k_case(of, 1000));
+    cases.push_back(contrastive_case(of, false));
+    cases.push_back(contrastive_case(of, true));
+    return cases;
+}
+
+} // namespace clip::bench
