@@ -30,6 +30,10 @@ constexpr Row kRows[] = {
     {"odd channels", 1, 6, 6, 5, 7, 3, 1, 1},
     {"not aligned", 1, 6, 6, 16, 8, 3, 1, 1, 1},
     {"slices of places", 1, 65, 70, 8, 8, 1},
+    // The emulated device has four SMs, which these fill with large tiles: of grad_x, of both.
+    {"large tiles of pixels", 1, 16, 16, 136, 16, 3, 1, 1},
+    {"large tiles of weights", 1, 12, 11, 16, 136, 3, 1, 1},
+    {"large tiles of a product", 1, 12, 22, 136, 136, 1},
 };
 
 ref::Conv2dSize size_of(const Row& row) {

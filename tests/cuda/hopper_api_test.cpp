@@ -179,7 +179,7 @@ TEST_CASE("hopper: wgmma takes A from registers and B by columns") {
                     sum, registers, columns_operand(shared_memory<BFloat16>(kBarrierBytes), k),
                     true);
                 wgmma_commit();
-                wgmma_wait<0>(sum);
+                wgmma_wait<0>(sum, registers);
                 for (int i = 0; i < 32; ++i)
                     result[thread_x() * 32 + i] = sum[i];
             },
@@ -264,6 +264,7 @@ enum class Mistake {
     written_after_fence,
     no_commit,
     no_wgmma_wait,
+    not_named_wait,
     written_before_wait,
     no_init_fence,
     no_init_barrier,
@@ -333,6 +334,8 @@ void pipeline(const TensorMap& a, const TensorMap& b, Global<float> result, Mist
             barrier_arrive(empty + s);
         if (mistake == Mistake::written_before_wait)
             sum[5] = 0;
+        if (mistake == Mistake::not_named_wait)
+            wgmma_wait<0>();
         if (mistake != Mistake::no_wgmma_wait || step + 1 < kSteps)
             wgmma_wait<0>(sum);
         if (mistake != Mistake::early_release && lane() == 0)
@@ -409,6 +412,7 @@ TEST_CASE("hopper: every mistake in a pipeline is a fault") {
     fails(Mistake::written_after_fence, "written to after the wgmma_fence()");
     fails(Mistake::no_commit, "has not been committed");
     fails(Mistake::no_wgmma_wait, "ends while a wgmma is under way");
+    fails(Mistake::not_named_wait, "that ends it does not name");
     fails(Mistake::written_before_wait, "accumulators were written to before");
     fails(Mistake::no_init_fence, "fence_barrier_init()");
     fails(Mistake::no_init_barrier, "");

@@ -31,6 +31,7 @@ struct Case {
 const Case kCases[] = {
     {"pictures of ViT-B/32", 2, 64, {50, 50}, {50, 50}, DType::f16, DType::f16},
     {"a whole tile", 1, 64, {64}, {64}, DType::bf16, DType::bf16, false, true},
+    {"a key less than a tile", 1, 64, {63}, {63}, DType::f16, DType::f16, false, true},
     {"a key more than a tile", 2, 64, {65}, {65}, DType::f16, DType::f16, true, true},
     {"many tiles", 1, 64, {257, 130}, {257, 130}, DType::bf16, DType::bf16, false, true},
     {"texts of all lengths",

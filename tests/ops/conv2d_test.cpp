@@ -42,6 +42,11 @@ struct Problem {
           weight(row.storage == DType::f32
                      ? scaled_values(row.out * row.in * row.kernel * row.kernel, 2, 0.1f)
                      : storable_weights(row.out, row.in * row.kernel * row.kernel)) {
+        if (row.storage != DType::i8) // devices multiply in the type that weights are kept in
+            visit_floating(row.storage, [&]<typename T>() {
+                for (float& value : x)
+                    value = static_cast<float>(T(value));
+            });
         if (row.bias)
             bias = values(row.out, 3);
         if (row.residual)
@@ -113,7 +118,8 @@ void check_case(const Row& row, Regime regime) {
 
 TEST_CASE("conv2d: every backend matches double arithmetic on every shape and regime") {
     for (const Row& row : kRows)
-        check_case(row, Regime::normal);
+        if (row.storage != DType::i8 || !on_cuda()) // which refuses it: conv2d_test of tests/cuda
+            check_case(row, Regime::normal);
     for (Regime regime : kRegimes)
         check_case({"regimes", 2, 8, 8, 16, 24, 3, 1, 1, Activation::none}, regime);
 }

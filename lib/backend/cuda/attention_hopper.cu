@@ -257,7 +257,7 @@ CLIP_DEVICE void attend(const HopperAttention& p, const HopperBlock& block) {
             const int panel = k / kTileColumns * kPanel;
             wgmma<T, kKeys>(
                 scores, rows_operand(shared_memory<T>(Head::kQueries) + panel, k % kTileColumns),
-                rows_operand(keys + panel, k % kTileColumns), k > 0);
+                rows_operand(keys + panel, k % kTileColumns), true);
         }
         wgmma_commit();
         wgmma_wait<0>(scores);
@@ -300,7 +300,7 @@ CLIP_DEVICE void attend(const HopperAttention& p, const HopperBlock& block) {
             wgmma_registers<T>(state.y[panel], weights[i],
                                columns_operand(values + panel * kPanel, i * 16), true);
         wgmma_commit();
-        wgmma_wait<0>(state.y);
+        wgmma_wait<0>(state.y, weights);
         if (lane() == 0)
             barrier_arrive(barriers.empty + stage);
         if (++stage == p.stages) {

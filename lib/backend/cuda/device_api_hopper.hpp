@@ -42,20 +42,19 @@
 // + 8; element 4 j + i of d is what element i of mma's C fragment is to columns 8 j to 8 j + 7.
 //   wgmma<T, N>(d, a, b, add)         d = a b (+ d where `add`): a (64, 16), b (16, N), both by
 //                                     rows_operand(); N 64, 128 or 256
-//   wgmma_registers<T>(d, a, b, add)  N = 64, b by columns_operand(); a (64, 16) from registers:
-//   for
-//                                     each warp mma_m16n8k16's A fragment of its 16 rows
-//   wgmma_fence(d...)                 before a wgmma whose registers (d, and a where it is in
-//                                     registers) have been written since they were last fenced or
-//                                     waited for: names them. Not between products that add to one
-//                                     d
+//   wgmma_registers<T>(d, a, b, add)  N = 64, b by columns_operand(); a (64, 16) from registers,
+//                                     for each warp mma_m16n8k16's A fragment of its 16 rows
+//   wgmma_fence(d..., a...)           before products: names the registers that they use and that
+//                                     no product under way holds
 //   wgmma_commit()                    what was issued since the last commit becomes a group
-//   wgmma_wait<N>(d...)               until all but the latest N groups are done; names the d that
-//                                     are read or written next. Until a product is done its d and a
-//                                     must not be touched, nor its tiles in shared memory written
-//                                     to
-// fresh(i) is i; what depends on it is not computed before, and kept in registers, across a loop.
+//   wgmma_wait<N>(d..., a...)         until all but the latest N groups are done; names the d that
+//                                     are complete then, and the a in registers of products that
+//                                     are done. From its fence on until a product is done, neither
+//                                     may be touched, nor its tiles be written to
 // All 128 threads call these together. Sums within a product may be rounded toward zero.
+//
+//   fresh(i)                          i; nothing that depends on it is computed earlier and kept in
+//                                     registers meanwhile
 //
 // Source: PTX ISA 8.5, "mbarrier", "cp.async.bulk.tensor", "Asynchronous Warpgroup Level Matrix
 // Multiply-Accumulate Instructions" (fragments, shared memory layouts, matrix descriptor).

@@ -87,19 +87,19 @@ CLIP_DEVICE int fresh(int i) {
 /// does not name them.
 template <int N>
 CLIP_DEVICE void pin_registers(float (&d)[N]) {
-CLIP_UNROLL
+    CLIP_UNROLL
     for (int i = 0; i < N; ++i)
         asm volatile("" : "+f"(d[i])::"memory");
 }
 template <int N>
 CLIP_DEVICE void pin_registers(std::uint32_t (&a)[N]) {
-CLIP_UNROLL
+    CLIP_UNROLL
     for (int i = 0; i < N; ++i)
         asm volatile("" : "+r"(a[i])::"memory");
 }
 template <typename T, int M, int N>
 CLIP_DEVICE void pin_registers(T (&arrays)[M][N]) {
-CLIP_UNROLL
+    CLIP_UNROLL
     for (int i = 0; i < M; ++i)
         pin_registers(arrays[i]);
 }

@@ -120,7 +120,7 @@ CLIP_DEVICE void multiply_hopper(float (&sums)[Tile::kN / 2], RingPlace<Tile::kS
         CLIP_UNROLL
         for (int k = 0; k < kTileColumns; k += 16)
             wgmma<T, Tile::kN>(sums, rows_operand(a + group * 64 * kTileColumns, k),
-                               rows_operand(b, k), step + k > 0);
+                               rows_operand(b, k), true);
         wgmma_commit();
         // One step stays under way; the one before it has been read.
         wgmma_wait<1>();

@@ -136,7 +136,7 @@ struct WindowElementLoader {
     CLIP_DEVICE Vec<T, kCount> fetch(const Line& line, const Chunk& chunk) const {
         Vec<T, kCount> values{};
         int row = chunk.row, column = chunk.column, channel = chunk.channel;
-#pragma unroll
+        CLIP_UNROLL
         for (int i = 0; i < kCount; ++i) {
             if (i < chunk.count) {
                 const std::int64_t pixel = window_pixel<Divides>(windows, line, row, column);

@@ -1,2 +1,113 @@
 # The mutants, by kernel: a barrier that is missing, a fragment turned round, a tail off by one, a
 # mask forgotten.
+
+# Products (mma.sync)
+clip_mutant(gemm_no_barrier FILE gemm_core.hpp UNIT linear.cu
+  FROM "block_barrier(); // this tile is there for all, and nobody reads the one before it"
+  TO "" TESTS test_ops "linear:*")
+clip_mutant(gemm_no_wait FILE gemm_core.hpp UNIT linear.cu
+  FROM "copy_async_wait<kAhead - 1>();" TO "copy_async_wait<kAhead>();"
+  TESTS test_ops "linear:*")
+clip_mutant(gemm_fragment_turned FILE gemm_tile.hpp UNIT linear.cu
+  FROM "tile + Tile::offset(m + lane() % 16, step * 2 + lane() / 16)"
+  TO "tile + Tile::offset(m + lane() % 8 + lane() / 16 * 8, step * 2 + lane() / 8 % 2)"
+  TESTS test_ops "linear:*")
+clip_mutant(gemm_tail_of_k FILE tile_loader.hpp UNIT linear.cu
+  FROM "return {index, left >= kCount ? kCount : left > 0 ? static_cast<int>(left) : 0};"
+  TO "return {index, left + 1 >= kCount ? kCount : left > 0 ? static_cast<int>(left) + 1 : 0};"
+  TESTS test_ops "linear:*")
+clip_mutant(gemm_tail_of_rows FILE gemm_core.hpp UNIT linear.cu
+  FROM "if (to < extents.rows && count > 0)" TO "if (to <= extents.rows && count > 0)"
+  TESTS test_ops "linear:*")
+clip_mutant(gemm_two_products_of_three FILE gemm_math.hpp UNIT linear.cu
+  FROM "mma_m16n8k8_tf32(piece[j], small_a, finite_b[j]);" TO "" TESTS test_ops "linear:*")
+clip_mutant(gemm_transposed_fragment FILE gemm_tile.hpp UNIT linear_backward.cu
+  FROM "Tile::element(tile, step * 8 + lane() % 4 + i / 2 * 4, m + lane() / 4 + i % 2 * 8);"
+  TO "Tile::element(tile, step * 8 + lane() % 4 + i % 2 * 4, m + lane() / 4 + i / 2 * 8);"
+  TESTS test_ops "linear backward:*")
+
+# Convolutions gather windows; a mask says what lies outside of the picture.
+clip_mutant(conv2d_no_padding_mask FILE window_loader.hpp UNIT conv2d.cu
+  FROM "if (y < 0 || x < 0)" TO "if (y < 0)" TESTS test_ops "conv2d:*")
+clip_mutant(conv2d_edge FILE window_loader.hpp UNIT conv2d.cu
+  FROM "if (y >= windows.picture_height || x >= windows.picture_width)"
+  TO "if (y >= windows.picture_height || x > windows.picture_width)" TESTS test_ops "conv2d:*")
+
+# Attention
+clip_mutant(attention_no_causal_mask FILE attention.cu UNIT attention.cu
+  FROM "if (key >= tile.keys || (p.causal && key >= row + past))" TO "if (key >= tile.keys)"
+  TESTS test_ops "attention:*")
+clip_mutant(attention_mask_off_by_one FILE attention.cu UNIT attention.cu
+  FROM "(p.causal && key >= row + past)" TO "(p.causal && key > row + past)"
+  TESTS test_ops "attention:*")
+clip_mutant(attention_end_of_keys FILE attention.cu UNIT attention.cu
+  FROM "if (key >= tile.keys ||" TO "if (key > tile.keys ||" TESTS test_ops "attention:*")
+clip_mutant(attention_no_barrier FILE attention.cu UNIT attention.cu
+  FROM "            break;
+        copy_async_wait<0>();
+        block_barrier();"
+  TO "            break;
+        copy_async_wait<0>();"
+  TESTS test_ops "attention:*")
+clip_mutant(attention_no_fade FILE attention_softmax.hpp UNIT attention.cu
+  FROM "y[t][n][e] *= fade;" TO "y[t][n][e] *= 1.0F;" TESTS test_ops "attention:*")
+clip_mutant(attention_backward_mask FILE attention_backward.cu UNIT attention_backward.cu
+  FROM "warp_end = last_row < first_row ? 0 : min(others, last_row + 1 + past);"
+  TO "warp_end = last_row < first_row ? 0 : min(others, last_row + past);"
+  TESTS test_ops "attention backward:*")
+
+# Rows
+clip_mutant(layer_norm_tail FILE layer_norm.cu UNIT layer_norm.cu
+  FROM "if (first_of_lane(i) + e < args.width) // what is behind the row is not at its mean"
+  TO "if (first_of_lane(i) + e <= args.width)" TESTS test_ops "layer norm:*")
+clip_mutant(block_sum_no_barrier FILE warp_reduce.hpp UNIT layer_norm.cu
+  FROM "        scratch[warp()] = own;
+    block_barrier();
+    float sum = scratch[0];"
+  TO "        scratch[warp()] = own;
+    float sum = scratch[0];"
+  TESTS test_ops "layer norm:*")
+clip_mutant(warp_sum_short FILE warp_reduce.hpp UNIT l2_normalize.cu
+  FROM "CLIP_DEVICE float warp_sum(float value) {
+    for (int mask = kWarpSize / 2; mask > 0; mask /= 2)"
+  TO "CLIP_DEVICE float warp_sum(float value) {
+    for (int mask = kWarpSize / 2; mask > 1; mask /= 2)"
+  TESTS test_ops "l2 normalize:*")
+clip_mutant(adamw_last_quad FILE adamw.cu UNIT adamw.cu
+  FROM "const std::int64_t end = min(begin + kPiece, entry.count);"
+  TO "const std::int64_t end = min(begin + kPiece, entry.count - 1);" TESTS test_ops "adamw*")
+
+# Preprocessing
+clip_mutant(preprocess_rounds_down FILE preprocess.cu UNIT preprocess.cu
+  FROM "sum + (1 << (kWeightBits - 1))" TO "sum" TESTS test_ops "preprocess:*")
+
+# Hopper: only a machine that is asked to be one has these.
+clip_mutant(hopper_no_wait FILE gemm_hopper.hpp UNIT linear_hopper.cu
+  FROM "        barrier_wait(full + ring.stage, ring.round);" TO ""
+  TESTS test_ops "linear:*" HOPPER)
+clip_mutant(hopper_empty_too_early FILE gemm_hopper.hpp UNIT linear_hopper.cu
+  FROM "        wgmma_wait<1>();" TO "" TESTS test_ops "linear:*" HOPPER)
+
+# Ops between vectors.
+clip_mutant(score_fragment FILE product_tile.hpp UNIT similarity.cu
+  FROM "k * 2 + lane() / 8 % 2" TO "k * 2 + 1 - lane() / 8 % 2"
+  TESTS test_ops "similarity: every backend*")
+clip_mutant(score_barrier FILE product_tile.hpp UNIT similarity.cu
+  FROM "block_barrier(); // stage i is there" TO "// stage i is there"
+  TESTS test_ops "similarity: every backend*")
+clip_mutant(score_small_part FILE split_tf32.hpp UNIT similarity.cu
+  FROM "mma_m16n8k8_tf32(d, a.high, b.low);" TO ""
+  TESTS test_ops "similarity: every backend*")
+clip_mutant(weighted_columns_fragment FILE product_tile.hpp UNIT score_gradient.cu
+  FROM "lane() % 4 + i % 2 * 4" TO "lane() % 4 * 2 + i % 2"
+  TESTS test_ops "contrastive rows: every backend*")
+clip_mutant(contrastive_tail FILE contrastive_loss.cu UNIT contrastive_loss.cu
+  FROM "if (column + TileSums::column(n, i) < of.columns)"
+  TO "if (column + TileSums::column(n, i) <= of.columns)"
+  TESTS test_ops "contrastive rows: every backend*")
+clip_mutant(siglip_tail FILE siglip_loss.cu UNIT siglip_loss.cu
+  FROM "if (c + j >= of.columns)" TO "if (c + j > of.columns)"
+  TESTS test_ops "siglip rows: loss*")
+clip_mutant(top_k_tail FILE select_keys.hpp UNIT top_k.cu
+  FROM "at < count ? source(at)" TO "at <= count ? source(at)"
+  TESTS test_ops "top k: every backend*")

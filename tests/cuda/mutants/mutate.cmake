@@ -1,10 +1,13 @@
-# Writes a copy of FILE in which FROM, which must occur exactly once, is TO.
-#   cmake -DFILE=... -DOUTPUT=... -DFROM=... -DTO=... -P mutate.cmake
+# Writes a copy of FILE in which what is in CHANGE/from.txt, which must occur exactly once, is what is in
+# CHANGE/to.txt.
+#   cmake -DFILE=... -DOUTPUT=... -DCHANGE=<folder> -P mutate.cmake
 file(READ "${FILE}" text)
-string(FIND "${text}" "${FROM}" first)
-string(FIND "${text}" "${FROM}" last REVERSE)
+file(READ "${CHANGE}/from.txt" from)
+file(READ "${CHANGE}/to.txt" to)
+string(FIND "${text}" "${from}" first)
+string(FIND "${text}" "${from}" last REVERSE)
 if(first EQUAL -1 OR NOT first EQUAL last)
-  message(FATAL_ERROR "mutant of ${FILE}: what it changes must occur once there:\n${FROM}")
+  message(FATAL_ERROR "mutant of ${FILE}: what it changes must occur once there:\n${from}")
 endif()
-string(REPLACE "${FROM}" "${TO}" text "${text}")
+string(REPLACE "${from}" "${to}" text "${text}")
 file(WRITE "${OUTPUT}" "${text}")

@@ -40,8 +40,9 @@ struct WgmmaOperands {
     bool b_by_columns = false;
 };
 void wgmma(WgmmaOperands operands);
-/// Names `words` registers; a thread calls it for each array and then wgmma_fence().
-void wgmma_name(const void* registers, int words);
+/// Name `words` registers for the wgmma_fence() or wgmma_wait() that comes next; by each thread.
+void wgmma_name_fenced(const void* registers, int words);
+void wgmma_name_waited(const void* registers, int words);
 void wgmma_fence();
 void wgmma_commit();
 void wgmma_wait(int groups);

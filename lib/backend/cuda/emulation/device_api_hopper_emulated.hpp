@@ -68,24 +68,26 @@ inline int fresh(int i) {
     return i;
 }
 
-template <typename T, int N>
-inline void name_registers(T (&registers)[N]) {
+/// Calls name(registers, words) for each array of registers.
+template <typename Name, typename T, int N>
+inline void name_registers(const Name& name, T (&registers)[N]) {
     if constexpr (std::is_array_v<T>)
         for (T& inner : registers)
-            name_registers(inner);
+            name_registers(name, inner);
     else
-        emulation::wgmma_name(registers, N);
+        name(registers, N);
 }
 template <typename... Registers>
 inline void wgmma_fence(Registers&... registers) {
-    (name_registers(registers), ...);
+    (name_registers(emulation::wgmma_name_fenced, registers), ...);
     emulation::wgmma_fence();
 }
 inline void wgmma_commit() {
     emulation::wgmma_commit();
 }
 template <int N, typename... Registers>
-inline void wgmma_wait(Registers&...) {
+inline void wgmma_wait(Registers&... registers) {
+    (name_registers(emulation::wgmma_name_waited, registers), ...);
     emulation::wgmma_wait(N);
 }
 

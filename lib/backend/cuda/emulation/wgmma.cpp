@@ -4,6 +4,7 @@
 // Source: PTX ISA 8.5, "Asynchronous Warpgroup Level Matrix Multiply-Accumulate Instructions":
 // register fragments of wgmma .m64nNk16, matrix descriptor, shared memory layouts with a swizzle of
 // 128 bytes.
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
@@ -59,6 +60,7 @@ struct BlockState {
     std::vector<Queue> warps;
     /// Registers that a thread has named for a fence, and what they held.
     std::vector<std::map<const void*, Named>> named;
+    std::vector<std::vector<const void*>> waited; ///< what a thread has named for a wait
 };
 
 BlockState& state() {
@@ -69,6 +71,7 @@ BlockState& state() {
         const auto threads = static_cast<std::size_t>(here().threads);
         of_block.warps.resize((threads + kLanes - 1) / kLanes);
         of_block.named.resize(threads);
+        of_block.waited.resize(threads);
         at_block_end([]() -> std::string {
             for (const Queue& warp : of_block.warps)
                 if (!warp.issued.empty() || !warp.groups.empty())
@@ -219,6 +222,12 @@ void issue(void* const* operands) {
     }
 }
 
+void check_waited(int thread, const void* registers, const char* what) {
+    const std::vector<const void*>& named = state().waited[static_cast<std::size_t>(thread)];
+    if (std::find(named.begin(), named.end(), registers) == named.end())
+        fault(concat("wgmma whose ", what, " the wgmma_wait() that ends it does not name"));
+}
+
 /// Multiplies the 16 rows of a warp.
 void finish(Queue& queue, const Product& product, int warp) {
     const WgmmaOperands& shape = product.shape;
@@ -227,6 +236,7 @@ void finish(Queue& queue, const Product& product, int warp) {
     b.resize(kDepth * columns);
     sums.assign(16 * columns, 0);
     for (std::size_t lane = 0; shape.a != nullptr && lane < kLanes; ++lane) {
+        check_waited(warp * kLanes + static_cast<int>(lane), product.a_at[lane], "registers of A");
         if (std::memcmp(product.a_at[lane], product.a[lane].data(), 16) != 0)
             fault("registers of A were written to before the wgmma was waited for");
         for (int i = 0; i < 8; ++i) {
@@ -271,6 +281,7 @@ void finish(Queue& queue, const Product& product, int warp) {
     if (--into.products > 0)
         return;
     for (std::size_t lane = 0; lane < kLanes; ++lane) {
+        check_waited(warp * kLanes + static_cast<int>(lane), product.d[lane], "accumulators");
         for (std::size_t i = 0; i < width; ++i)
             if (std::bit_cast<std::uint32_t>(product.d[lane][i]) != kPoison)
                 fault("accumulators were written to before the wgmma was waited for");
@@ -290,7 +301,11 @@ void wgmma(WgmmaOperands operands) {
     warpgroup_collective("wgmma", &operands, issue);
 }
 
-void wgmma_name(const void* registers, int words) {
+void wgmma_name_waited(const void* registers, int) {
+    state().waited[static_cast<std::size_t>(here().thread)].push_back(registers);
+}
+
+void wgmma_name_fenced(const void* registers, int words) {
     Named& named = state().named[static_cast<std::size_t>(here().thread)][registers];
     named.fenced = true;
     named.words.resize(static_cast<std::size_t>(words));
@@ -326,10 +341,12 @@ void wgmma_wait(int groups) {
                 finish(queue, product, warp);
             queue.groups.pop_front();
         }
-        for (int lane = 0; lane < kLanes; ++lane)
-            for (auto& [registers, named] :
-                 state().named[static_cast<std::size_t>(warp * kLanes + lane)])
+        for (int lane = 0; lane < kLanes; ++lane) {
+            const auto thread = static_cast<std::size_t>(warp * kLanes + lane);
+            for (auto& [registers, named] : state().named[thread])
                 named.fenced = false;
+            state().waited[thread].clear();
+        }
     });
 }
 
