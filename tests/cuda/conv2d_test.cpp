@@ -6,6 +6,7 @@
 
 #include "backend/ref/conv2d.hpp"
 #include "cuda/device_call.hpp"
+#include "cuda/emulated_hopper.hpp"
 #include "support/cases.hpp"
 
 using namespace clip;
@@ -132,6 +133,23 @@ TEST_CASE("cuda conv2d: every variant and type, whatever other pictures there ar
                 check_same_bits(concat(name_of(problem), ", alone"), alone,
                                 {y.end() - static_cast<std::ptrdiff_t>(alone.size()), y.end()});
             }
+        }
+}
+
+TEST_CASE("cuda conv2d: products of 16 bits by the kernels of sm_90a") {
+    const EmulatedHopper hopper;
+    EmulatedDevice device;
+    for (const Row& row : kRows)
+        for (const DType dtype : {DType::f16, DType::bf16}) {
+            if (row.kernel > 1 || row.stride > 1)
+                continue;
+            const Problem problem(row, dtype, dtype, dtype);
+            const auto y = problem.run(device, 0, row.pictures);
+            check_close(name_of(problem), y, problem.solve<double>(), problem.solve<float>(),
+                        dtype);
+            const auto alone = problem.run(device, row.pictures - 1, 1);
+            check_same_bits(concat(name_of(problem), ", alone"), alone,
+                            {y.end() - static_cast<std::ptrdiff_t>(alone.size()), y.end()});
         }
 }
 

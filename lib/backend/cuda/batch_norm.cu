@@ -13,9 +13,9 @@
 // Kernels have two variants: Width 4 where rows are whole vectors of 16 bytes, else 1; same bits.
 //
 // Cost: forward reads x twice, residual once, and writes y: 12 to 16 bytes an element; backward
-// reads x and grad_y twice and writes grad_x: 20 bytes. RN50, batch 256: the 53 layers have 2.85e9
-// elements, so 40 GB forward and 57 GB backward: 27 and 38 ms at 1.5 TB/s (A100), 13 and 19 ms at
-// 3 TB/s (H100). ViTs have none.
+// reads x and grad_y twice and writes grad_x: 20 bytes. RN50, batch 256: the 55 layers have 3.2e9
+// elements, so 41 GB forward and 64 GB backward: 21 and 32 ms at 2.0 TB/s (A100), 12 and 19 ms at
+// 3.3 TB/s (H100). ViTs have none.
 // Source: Ioffe & Szegedy 2015, algorithm 1; Chan et al. 1983 for sums that are put together.
 #include <span>
 #include <vector>

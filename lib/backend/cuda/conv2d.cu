@@ -4,20 +4,22 @@
 // to shared memory (window_loader.hpp), and the weights (C_out, the same). Bias, residual and
 // activation are part of writing the result (gemm_epilogue.hpp).
 //
-// Variants: 1 x 1 convolutions of stride 1 are plain products. Where channels are whole chunks of
-// 16 bytes (all of CLIP's but the first convolution's three) windows come by cp.async, else element
-// by element. Products as for a linear layer: 16 bits, or float32 by three TF32 products or one.
+// Variants: 1 x 1 convolutions of stride 1 are plain products, on sm_90a in 16 bits by the kernels
+// of linear layers. Where channels are whole chunks of 16 bytes (all of CLIP's but the first
+// convolution's three) windows come by cp.async, else element by element. Products as for a linear
+// layer: 16 bits, or float32 by three TF32 products or one.
 //
 // Cost: 2 * places * C_out * taps * C_in FLOP; x is read once from memory as long as L2 holds some
-// lines of pixels, residual once, and y written once. RN50's 57 convolutions at batch 256 of 224 x
-// 224: 2.8 TFLOP and 12 GB in 16 bits: 16 ms at 175 TFLOP/s (A100), 6 ms at 450 (H100), of which
-// memory would take 8 and 4; in float32 three times the FLOP at half the rate. ViTs have none.
+// lines of pixels, residual once, and y written once. RN50's 55 convolutions at batch 256 of 224 x
+// 224: 2.8 TFLOP and 14 GB in 16 bits: 16 ms at 175 TFLOP/s (A100), 7 ms at 400 (H100), of which
+// memory alone would take 8 and 5; in float32 six times the FLOP's time. ViTs have none.
 // Source: Chetlur et al. 2014, "cuDNN: efficient primitives for deep learning", section 3.
 #include "backend/cuda/convolution.hpp"
 #include "backend/cuda/cuda_backend.hpp"
 #include "backend/cuda/gemm_core.hpp"
 #include "backend/cuda/gemm_epilogue.hpp"
 #include "backend/cuda/gemm_operand.hpp"
+#include "backend/cuda/linear_hopper.hpp"
 
 namespace clip::cuda {
 
@@ -32,15 +34,25 @@ void launch_conv2d(Context& context, const ConvolutionSize& size, const void* x_
     const GemmExtents extents{windows.places, size.out, windows.width};
     const MatrixLoader<T, true> b{weights.weight.as<const T>(), size.out, windows.width,
                                   weights.pitch()};
-    if (!takes_chunks<T>(x, size.in))
+    if (!takes_chunks<T>(x, size.in)) {
         launch_gemm<Math>(context, "conv2d", extents,
                           WindowElementLoader<T, true, false>{x, windows}, b, epilogue);
-    else if (size.is_product())
-        launch_gemm<Math>(context, "conv2d", extents,
-                          MatrixLoader<T, true>{x, windows.places, size.in, size.in}, b, epilogue);
-    else
+        return;
+    }
+    if (!size.is_product()) {
         launch_gemm<Math>(context, "conv2d", extents, WindowLoader<T, true, false>{x, windows}, b,
                           epilogue);
+        return;
+    }
+    if constexpr (sizeof(T) == 2) {
+        const HopperOperand left{x, size.in}, right{weights.weight.data(), weights.pitch()};
+        if (takes_linear_hopper(context, weights.storage, left, right, extents)) {
+            launch_linear_hopper(context, weights.storage, left, right, extents, epilogue);
+            return;
+        }
+    }
+    launch_gemm<Math>(context, "conv2d", extents,
+                      MatrixLoader<T, true>{x, windows.places, size.in, size.in}, b, epilogue);
 }
 
 void check_storage(const char* what, DType storage) {

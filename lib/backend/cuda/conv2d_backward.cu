@@ -5,23 +5,21 @@
 //                the kernel turned round (the transposed convolution); each pixel gathers, so that
 //                nothing is added by two threads
 //   grad_weight  (C_out, taps * C_in) += grad_y^T times the windows of x; places are the inner
-//   index,
-//                cut into slices whose products are added up in their order
-//   grad_bias    sums over places in float64 (column_sums.hpp)
+//                index, cut into slices whose products are added up in their order
+//   grad_bias    sums over places in float64 (column_totals.cu)
 //
 // Activations come as float32 and are multiplied in the type of CudaOptions::compute, converted
 // first where that is another. Variants as for conv2d; with a stride, windows of grad_y have holes.
 //
 // Cost: twice the FLOP of the forward. RN50, batch 256: 5.6 TFLOP in 16 bits: 32 ms at 175 TFLOP/s
-// (A100), 13 ms at 450 (H100), and for each layer 6 bytes an element of x and of grad_y to convert.
+// (A100), 14 ms at 400 (H100), and for each layer 6 bytes an element of x and of grad_y to convert.
 // Partial products of slices are at most 512 tiles of 64 KiB and are read once.
-#include "backend/cuda/column_sums.hpp"
+#include "backend/cuda/column_totals.hpp"
 #include "backend/cuda/convolution.hpp"
 #include "backend/cuda/cuda_backend.hpp"
 #include "backend/cuda/gemm_core.hpp"
 #include "backend/cuda/gemm_epilogue.hpp"
 #include "backend/cuda/gemm_operand.hpp"
-#include "backend/cuda/vector_access.hpp"
 
 namespace clip::cuda {
 
@@ -61,40 +59,6 @@ void add_weight_slices_kernel(Global<float> grad_weight, Global<const float> par
         sum += part;
     }
     grad_weight[(std::int64_t{block_x()} * sums.in + channel) * sums.taps + tap] += sum;
-}
-
-/// partial (slices, 1, columns): sums over places. Grid and shared memory: slice_shape(); grad_y is
-/// aligned to Width elements.
-template <int Width>
-CLIP_KERNEL(kColumnThreads, 4)
-void bias_sums_kernel(Global<double> partial, Global<const float> grad_y, ColumnSlices cut) {
-    const std::int64_t column = own_column<Width>();
-    add_slice<Width, 1>(partial, cut, [&](std::int64_t r, double(&sums)[1][Width]) {
-        float values[Width];
-        load_floats(values, grad_y + (r * cut.columns + column));
-        for (int w = 0; w < Width; ++w)
-            sums[0][w] += static_cast<double>(values[w]);
-    });
-}
-
-/// Grid and shared memory: finish_shape().
-CLIP_KERNEL(kColumnThreads, 4)
-void bias_gradient_kernel(Global<float> grad_bias, Global<const double> partial, ColumnSlices cut) {
-    finish_columns<1>(partial, cut, [&](std::int64_t c, const double(&sums)[1]) {
-        grad_bias[c] += static_cast<float>(sums[0]);
-    });
-}
-
-void add_grad_bias(Context& context, float* grad_bias, const float* grad_y, std::int64_t places,
-                   std::int64_t channels) {
-    const ColumnSlices cut = cut_rows(places, channels);
-    Workspace::Scope scope(context.workspace());
-    auto* partial = scope.take<double>(partial_count(cut, 1));
-    const bool vectors = takes_vectors(4, channels, {grad_y});
-    context.launch("conv2d_bias_sums", vectors ? bias_sums_kernel<4> : bias_sums_kernel<1>,
-                   slice_shape(cut, 1, vectors ? 4 : 1), partial, grad_y, cut);
-    context.launch("conv2d_bias_gradient", bias_gradient_kernel, finish_shape(cut, 1), grad_bias,
-                   partial, cut);
 }
 
 /// `weights` (in, kernel height, kernel width, out), turned.
@@ -155,8 +119,8 @@ void add_grad_weight(Context& context, const ConvolutionSize& size, float* grad_
 void CudaBackend::conv2d_backward(const Conv2dBackwardArgs& args) {
     const Shape& y_shape = args.grad_y.shape;
     if (!args.grad_bias.empty())
-        add_grad_bias(context_, args.grad_bias.f32(), args.grad_y.f32(),
-                      y_shape[0] * y_shape[1] * y_shape[2], y_shape[3]);
+        add_column_totals(context_, {args.grad_bias.f32()}, args.grad_y.f32(),
+                          y_shape[0] * y_shape[1] * y_shape[2], y_shape[3], y_shape[3]);
     const bool for_x = !args.grad_x.empty(), for_weight = !args.grad_weight.empty();
     if (!for_x && !for_weight)
         return;
