@@ -5,9 +5,8 @@
 //
 // Three kernels, none of which adds to what another block wrote, so that the bits are the same in
 // every run:
-//   delta      a warp a (query, head); for float32 by tensor cores, exactly as grad_y v^T is made:
-//   a
-//              query that sees one key, of which y = v, then has gradients of 0 and not of rounding
+//   delta      a warp a (query, head); for float32 by tensor cores, exactly as grad_y v^T is made,
+//              so that a query that sees one key (y = v) gives 0 and not what rounding leaves
 //   by queries a block has 64 queries of a sequence and head and goes through its keys: grad_q
 //   by keys    a block has 64 keys and goes through the queries that see them: grad_k, grad_v
 // The weights are made twice, which costs 7 products where 5 would do, and no atomic addition.
