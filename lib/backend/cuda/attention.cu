@@ -12,13 +12,13 @@
 //   rows    a warp a query and head (attention_rows.hpp): sequences of one query, and wider heads.
 //
 // Cost: reads q, k, v once, writes y: 8 K bytes of 16 bits a token and head; 4 K FLOP a query, key
-// and head, a quarter to half of that under a causal mask. Keys of a sequence are read once a tile
-// of queries, from L2. Per layer at batch 256, 16 bits:
-//   ViT-B/32 (50 tokens, 12 heads)    79 MB,  7.9 GFLOP: 50 us on an A100, 25 us on an H100
-//   (memory) ViT-L/14 (257 tokens, 16 heads)  539 MB,   69 GFLOP: 0.45 ms on an A100, 0.3 ms on an
-//   H100 texts of 77 tokens, 8 heads       81 MB,  3.1 GFLOP: 50 us and 25 us
-// These are bounds of memory and of shared memory's bandwidth (16 rows a warp need 128 bytes a
-// cycle of it, 32 rows half of that), not measurements.
+// and head, half of it under a causal mask. Keys of a sequence are read once a tile of queries,
+// from L2. A layer at batch 256, by memory and by shared memory's bandwidth (16 rows a warp need
+// 128 bytes a cycle of it, 32 rows half of that); not measured:
+//                                                   16 bits, A100   H100   float32, A100   H100
+//   ViT-B/32, 50 tokens, 12 heads    79 MB,  2 GFLOP       50 us   25 us         0.12 ms  60 us
+//   ViT-L/14, 257 tokens, 16 heads  539 MB, 69 GFLOP     0.45 ms  0.3 ms            3 ms 1.5 ms
+//   texts of 77 tokens, 8 heads      81 MB,  2 GFLOP       50 us   25 us         0.12 ms  60 us
 //
 // Numerics: weights are exp2(score scale log2(e) - maximum) in float32, rounded to the operands'
 // type for the product with v; sums of a row are in float32, in an order that depends on the

@@ -5,9 +5,8 @@
 //
 // Three kernels, none of which adds to what another block wrote, so that the bits are the same in
 // every run:
-//   delta      a warp a (query, head); for float32 by tensor cores, exactly as grad_y v^T is made:
-//   a
-//              query that sees one key, of which y = v, then has gradients of 0 and not of rounding
+//   delta      a warp a (query, head); for float32 by tensor cores, exactly as grad_y v^T is made,
+//              so that a query that sees one key (y = v) gives 0 and not what rounding leaves
 //   by queries a block has 64 queries of a sequence and head and goes through its keys: grad_q
 //   by keys    a block has 64 keys and goes through the queries that see them: grad_k, grad_v
 // The weights are made twice, which costs 7 products where 5 would do, and no atomic addition.
@@ -16,18 +15,18 @@
 // by three of TF32, f16 or bf16 rounded as tiles are loaded); wider heads by a warp a row
 // (attention_backward_rows.hpp), in float32 whatever is asked for.
 //
-// Cost: reads q, k, v, grad_y twice, y once, writes three gradients, all float32: 48 K bytes a
-// token and head; 14 K FLOP a query, key and head, half of it under a causal mask. Per layer at
-// batch 256:
-//   ViT-B/32  0.47 GB,  27 GFLOP: 0.32 ms on an A100, 0.15 ms on an H100 (memory), 16 bits
-//   ViT-L/14  3.2 GB,  242 GFLOP: 2.1 ms and 1.1 ms with 16 bits; with float32 about 8 and 4 ms,
-//             by its products
-// These are bounds, not measurements.
+// Cost: reads q, k, v twice, grad_y three times, y once, writes three gradients, all float32: 52 K
+// bytes a token and head; 14 K FLOP a query, key and head, half of it under a causal mask. A layer
+// at batch 256, by memory or, for L/14 in float32, by products; not measured:
+//                                      16 bits, A100    H100   float32, A100   H100
+//   ViT-B/32   0.5 GB,   7 GFLOP             0.33 ms 0.16 ms         0.4 ms  0.2 ms
+//   ViT-L/14   3.5 GB, 242 GFLOP              2.4 ms  1.2 ms           9 ms    5 ms
 //
 // Source: Dao et al. 2022 (arXiv:2205.14135) appendix B.4; Dao 2023 (arXiv:2307.08691) alg. 2.
 #include <algorithm>
 
 #include "backend/cuda/attention_backward_rows.hpp"
+#include "backend/cuda/attention_delta.hpp"
 #include "backend/cuda/attention_fragments.hpp"
 #include "backend/cuda/attention_plan.hpp"
 #include "backend/cuda/attention_tiles.hpp"
@@ -55,71 +54,6 @@ struct BackwardConfig {
     static constexpr int kSharedBytes =
         2 * kRowBytes + 2 * kOtherBytes + 2 * kOthers * static_cast<int>(sizeof(float));
 };
-
-/// delta[i] = grad_y[i] . y[i] of (query, head) i, a warp each. T is what grad_y is rounded to, as
-/// other products have it.
-///
-/// Grid: x ceil(count / 4) blocks of 4 warps. No shared memory. Any alignment. Float32; each lane
-/// every 32nd product in order, then a tree, as attention_backward_row_kernel.
-template <typename T>
-static CLIP_KERNEL(kAttentionThreads,
-                   8) void attention_delta_kernel(Global<float> delta,        // (count)
-                                                  Global<const float> grad_y, // (count, width)
-                                                  Global<const float> y,      // (count, width)
-                                                  std::int64_t count, int width) {
-    const std::int64_t i = std::int64_t{block_x()} * (kAttentionThreads / kWarpSize) + warp();
-    if (i >= count)
-        return;
-    float sum = 0;
-    for (int c = lane(); c < width; c += kWarpSize) {
-        const float a = grad_y[i * width + c], b = y[i * width + c];
-        sum = fma(to_float(from_float<T>(a)), b, sum);
-    }
-    CLIP_UNROLL
-    for (int mask = 1; mask < kWarpSize; mask *= 2)
-        sum += shuffle_xor(sum, mask);
-    if (lane() == 0)
-        delta[i] = sum;
-}
-
-/// The same, for heads that are in tiles, by the products of their scores: the diagonal of
-/// grad_y y^T of 16 (query, head) a warp, the rest of which goes to waste in the shadow of memory.
-///
-/// Grid: x ceil(count / 64). Shared: two matrices of 64 rows. Any alignment.
-template <int Width>
-static CLIP_KERNEL(kAttentionThreads,
-                   2) void attention_delta_tile_kernel(Global<float> delta,        // (count)
-                                                       Global<const float> grad_y, // (count, width)
-                                                       Global<const float> y,      // (count, width)
-                                                       std::int64_t count, int width,
-                                                       bool aligned) {
-    using C = BackwardConfig<float, Width>;
-    const std::int64_t first = std::int64_t{block_x()} * C::kRows;
-    const auto rows = static_cast<int>(min(count - first, std::int64_t{C::kRows}));
-    const Shared<float> grads = shared_memory<float>(0), ys = shared_memory<float>(C::kRowBytes);
-    load_tile<C::kRows, Width, C::kStride>(
-        grads, HeadRows<float>{grad_y + first * width, width, width, aligned}, 0, rows);
-    load_tile<C::kRows, Width, C::kStride>(
-        ys, HeadRows<float>{y + first * width, width, width, aligned}, 0, rows);
-    copy_async_commit();
-    copy_async_wait<0>();
-    block_barrier();
-    float low[4] = {0, 0, 0, 0}, high[4] = {0, 0, 0, 0};
-    for (int s = 0; s * 16 < width; ++s) {
-        FloatProducts::A a;
-        FloatProducts::B b;
-        FloatProducts::load_a(a, grads + (warp() * 16 * C::kStride + s * 16), C::kStride);
-        FloatProducts::load_b(b, ys + (warp() * 16 * C::kStride + s * 16), C::kStride);
-        FloatProducts::multiply(low, high, a, b);
-    }
-    const int group = lane() / 4, row = warp() * 16 + group;
-    if (lane() % 4 != group / 2)
-        return; // the diagonal is another lane's
-    if (row < rows)
-        delta[first + row] = group % 2 == 0 ? low[0] : low[1];
-    if (row + 8 < rows)
-        delta[first + row + 8] = group % 2 == 0 ? high[2] : high[3];
-}
 
 /// Writes the warp's rows of a gradient, times `factor`.
 template <int Width>
@@ -390,12 +324,12 @@ void launch_delta(Context& context, float* delta, const AttentionBackwardArgs& a
     const float* y = args.y.f32();
     const int width = args.head_width;
     const auto launch_tiles = [&]<int Width>() {
-        using C = BackwardConfig<float, Width>;
+        using C = DeltaConfig<Width>;
         const bool aligned = multiple_of(grad_y, 16) && multiple_of(y, 16) && width % 8 == 0;
         context.launch("attention delta", attention_delta_tile_kernel<Width>,
                        {.grid = {static_cast<unsigned>((pairs + C::kRows - 1) / C::kRows)},
                         .block = {kAttentionThreads},
-                        .shared_bytes = 2 * static_cast<std::size_t>(C::kRowBytes)},
+                        .shared_bytes = static_cast<std::size_t>(2 * C::kRowBytes)},
                        delta, grad_y, y, pairs, width, aligned);
     };
     const auto launch_warps = [&]<typename Rounded>() {
