@@ -145,6 +145,7 @@ class Training {
 
     TrainSummary run(Communicator& ranks) {
         const bool first = ranks.rank() == 0;
+        recipe_.precision = parse_precision(options_.precision, machine_.backend().device());
         reporter_.detail(concat(start_.config.name(), ", ", pairs_->size(), " pairs, ",
                                 ranks.description(), ", threads: ", machine_.pool().size()));
         TrainLog log(*folder_, reporter_, pairs_->size() / recipe_.batch_size, recipe_);

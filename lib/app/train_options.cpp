@@ -101,7 +101,6 @@ trainer::Recipe train_recipe(const TrainOptions& options, const ModelConfig& con
     recipe.slices = options.accumulate;
     recipe.shuffle_buffer = options.shuffle_buffer;
     recipe.average = options.average;
-    recipe.precision = parse_precision(options.precision, parse_device(options.device));
     if (recipe.batch_size > pairs)
         reject(
             concat("--batch-size: a batch is larger than the data (got ", recipe.batch_size,

@@ -194,10 +194,11 @@ void ContrastiveLearner::encode(std::span<const TokenizedText> texts, MutView un
     std::vector<std::span<const std::int32_t>> cut;
     for (const TokenizedText& text : texts)
         cut.push_back(tower.tokens_that_count(text.ids));
-    constexpr std::int64_t kTextsAtOnce = 64;
-    Tensor pooled(Shape{kTextsAtOnce, tower.width()}, DType::f32, backend.memory());
-    for (std::int64_t first = 0; first < std::ssize(cut); first += kTextsAtOnce) {
-        const std::int64_t count = std::min(kTextsAtOnce, std::ssize(cut) - first);
+    const std::int64_t at_once =
+        std::min(64 * backend.batch_factor(), std::max<std::int64_t>(std::ssize(cut), 1));
+    Tensor pooled(Shape{at_once, tower.width()}, DType::f32, backend.memory());
+    for (std::int64_t first = 0; first < std::ssize(cut); first += at_once) {
+        const std::int64_t count = std::min(at_once, std::ssize(cut) - first);
         const MutView part = rows_of(pooled, 0, count, tower.width());
         tower.forward(backend,
                       std::span(cut).subspan(static_cast<std::size_t>(first),

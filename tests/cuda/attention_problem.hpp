@@ -217,12 +217,14 @@ struct AttentionProblem {
     }
     std::vector<float> without_gaps(const std::vector<float>& wide, std::int64_t gap) const {
         std::vector<float> rows;
+        bool untouched = true;
         const std::int64_t each = row_width(), stride = each + gap;
         for (std::int64_t r = 0; r < static_cast<std::int64_t>(wide.size()) / stride; ++r) {
             for (std::int64_t i = each; i < stride; ++i)
-                REQUIRE(wide[static_cast<std::size_t>(r * stride + i)] == kGap);
+                untouched = untouched && wide[static_cast<std::size_t>(r * stride + i)] == kGap;
             rows.insert(rows.end(), wide.begin() + r * stride, wide.begin() + r * stride + each);
         }
+        REQUIRE(untouched);
         return rows;
     }
 };

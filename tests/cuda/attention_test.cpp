@@ -20,7 +20,10 @@ void check_forward(const AttentionProblem& problem, EmulatedDevice& device,
     const auto naive = problem.forward<float>();
     const Results got = problem.run(device, layout);
     // What y may be off is set by the coarser of what products and y are rounded to.
-    const DType dtype = layout.y_dtype == DType::f32 ? problem.dtype : layout.y_dtype;
+    const bool coarsest = problem.dtype == DType::bf16 || layout.y_dtype == DType::bf16;
+    const DType dtype = coarsest                      ? DType::bf16
+                        : problem.dtype == DType::f16 ? DType::f16
+                                                      : layout.y_dtype;
     check_close(concat(problem.name(), ", y"), got[0], oracle.y, naive.y, dtype);
     check_close(concat(problem.name(), ", log_sum_exp"), got[1], oracle.log_sum_exp,
                 naive.log_sum_exp);

@@ -236,6 +236,24 @@ TEST_CASE("linear on cuda: weights of 8 bits are refused") {
         "prepare linear: cuda does not keep weights so (got i8, want f32, f16 or bf16)");
 }
 
+TEST_CASE("linear on cuda: NVIDIA's product is not there without a GPU, and says so") {
+    CudaOptions options;
+    options.gemm = CudaGemm::cublaslt;
+    cuda::CudaBackend used(0, options, pool());
+    const auto weight = values(12, 1);
+    const auto prepared =
+        ops::prepare_linear(used, {{weight.data(), {3, 4}, DType::f32, {}}, {}, DType::f32});
+    CallMemory memory(used);
+    LinearArgs args;
+    args.x = memory.in(values(8, 2), {2, 4});
+    args.weights = prepared.get();
+    args.activation = Activation::relu;
+    args.y = memory.out({2, 3});
+    check_error(
+        ErrorCode::unsupported, [&] { ops::linear(used, args); },
+        "cublaslt: not in this build (CLIP_CUDA_GEMM=own is)");
+}
+
 TEST_CASE("linear on cuda: weights come from the device too, and change their storage type") {
     Backend& used = device();
     const auto weight = rounded(values(30 * 21, 1), DType::bf16), bias = values(30, 2);

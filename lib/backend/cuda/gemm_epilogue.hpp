@@ -94,6 +94,12 @@ struct ForwardEpilogue {
     Activation activation = Activation::none;
     bool residual_inside = false;
 
+    /// Whether y is nothing but the sums.
+    bool is_plain() const {
+        return bias.at == nullptr && residual.at == nullptr && pre_activation.at == nullptr &&
+               activation == Activation::none;
+    }
+
     CLIP_DEVICE void operator()(int, std::int64_t row, std::int64_t column, Vec<float, 4> values,
                                 int count) const {
         if (bias.at != nullptr)

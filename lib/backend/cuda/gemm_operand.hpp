@@ -14,12 +14,8 @@
 
 namespace clip::cuda {
 
-/// Rows of elements of one type, the first at a multiple of 16 bytes and so each of them.
-struct AlignedMatrix {
-    const void* at = nullptr;
-    std::int64_t rows = 0, width = 0;
-    std::int64_t pitch = 0; ///< in elements
-
+/// Rows that all begin at multiples of 16 bytes.
+struct AlignedMatrix : PitchedRows {
     /// For row-major operands that are read along rows (k contiguous) or across them.
     template <typename T, bool KContiguous>
     MatrixLoader<T, KContiguous> loader() const {

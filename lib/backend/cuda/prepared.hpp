@@ -2,6 +2,8 @@
 // Weights on the device, as the products of this folder read them.
 #pragma once
 
+#include <cstdint>
+
 #include "backend/cuda/device_memory.hpp"
 #include "backend/op_args.hpp"
 
@@ -13,6 +15,13 @@ inline std::int64_t aligned_pitch(std::int64_t width, DType type) {
     const std::int64_t of_chunk = 16 / static_cast<std::int64_t>(dtype_size(type));
     return (width + of_chunk - 1) / of_chunk * of_chunk;
 }
+
+/// Rows of elements of one type on the device, `pitch` elements apart.
+struct PitchedRows {
+    const void* at = nullptr;
+    std::int64_t rows = 0, width = 0;
+    std::int64_t pitch = 0;
+};
 
 /// A linear layer's weights, row-major as they came, in their storage type.
 class CudaLinear final : public PreparedLinear {
