@@ -107,6 +107,15 @@ clip_mutant(hopper_no_wait FILE gemm_hopper.hpp UNIT linear_hopper.cu
   TESTS test_ops "linear:*" HOPPER)
 clip_mutant(hopper_empty_too_early FILE gemm_hopper.hpp UNIT linear_hopper.cu
   FROM "        wgmma_wait<1>();" TO "" TESTS test_ops "linear:*" HOPPER)
+clip_mutant(hopper_no_empty_wait FILE gemm_hopper.hpp UNIT linear_hopper.cu
+  FROM "barrier_wait(empty + ring.stage, ring.round + 1);" TO ""
+  TESTS test_ops "linear:*" HOPPER)
+clip_mutant(hopper_tail_of_k FILE gemm_hopper.hpp UNIT linear_hopper.cu
+  FROM "(extents.depth + kTileColumns - 1) / kTileColumns" TO "extents.depth / kTileColumns"
+  TESTS test_ops "linear:*" HOPPER)
+clip_mutant(hopper_tail_of_rows FILE gemm_hopper.hpp UNIT linear_hopper.cu
+  FROM "min(16, p.rows - row)" TO "min(16, p.rows - row + 1)"
+  TESTS test_ops "linear:*" HOPPER)
 
 # Ops between vectors.
 clip_mutant(score_fragment FILE product_tile.hpp UNIT similarity.cu
