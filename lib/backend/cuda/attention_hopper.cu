@@ -40,8 +40,7 @@ constexpr int kPanelBytes = kPanel * 2;
 
 template <int Width>
 struct HopperHead {
-    [[maybe_unused]] static constexpr int kWidth = Width; // by bodies that only sm_90a has
-    static constexpr int kPanels = Width / kTileColumns;
+    static constexpr int kWidth = Width, kPanels = kWidth / kTileColumns;
     static constexpr int kThreads = kWarpgroupSize + kWarpSize;
     static constexpr int kBlocksPerSm = Width == 64 ? 4 : 2;
     // Barriers, queries, then keys and values of each stage.
