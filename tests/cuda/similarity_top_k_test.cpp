@@ -53,7 +53,7 @@ TEST_CASE("cuda similarity top k: every k, tail and width, over slices") {
                            {1, 300, 768}}) {
         const auto a = values(row.queries * row.width, 1), b = values(row.rows * row.width, 2);
         for (const std::int64_t k :
-             {std::int64_t{1}, std::int64_t{5}, std::int64_t{64}, std::int64_t{65}, row.rows})
+             {std::int64_t{1}, std::int64_t{5}, std::int64_t{32}, std::int64_t{33}, row.rows})
             if (k <= row.rows)
                 check_row(device, "normal", row, k, a, b, 100, k % 2);
     }
@@ -65,14 +65,14 @@ TEST_CASE("cuda similarity top k: equal scores keep their order, the best may co
     const auto a = values(row.queries * row.width, 1);
     const std::vector<float> same(static_cast<std::size_t>(row.rows * row.width), 0.25F);
     check_row(device, "all equal", row, 10, a, same, 100);
-    check_row(device, "all equal", row, 64, a, same, 0);
+    check_row(device, "all equal", row, 32, a, same, 0);
     check_row(device, "all equal", row, 7, a, same, -0.0F);
     std::vector<float> rising(same.size());
     for (std::size_t i = 0; i < rising.size(); ++i)
         rising[i] = static_cast<float>(i / 8);
     const std::vector<float> ones(a.size(), 1);
-    check_row(device, "rising", row, 64, ones, rising, 1);
-    check_row(device, "falling", row, 64, ones, rising, -1);
+    check_row(device, "rising", row, 32, ones, rising, 1);
+    check_row(device, "falling", row, 32, ones, rising, -1);
 }
 
 TEST_CASE("cuda similarity top k: NaN comes last, infinities where they belong") {

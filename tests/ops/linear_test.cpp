@@ -80,6 +80,7 @@ constexpr Row kRows[] = {
     {"saved", 5, 40, 24, Activation::gelu, true, false, false, true},
     {"bf16 weights", 34, 130, 70, Activation::none, true, false, false, false, DType::bf16},
     {"f16 weights", 34, 130, 70, Activation::quick_gelu, true, false, false, false, DType::f16},
+    {"bf16 weights, many", 9, 600, 40, Activation::none, true, false, false, false, DType::bf16},
     {"i8 weights", 34, 130, 70, Activation::none, true, true, false, false, DType::i8},
 };
 

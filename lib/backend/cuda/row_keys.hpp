@@ -56,20 +56,29 @@ struct WarpBarrier {
     CLIP_DEVICE void operator()() const { warp_barrier(); }
 };
 
-/// Sorts `count` keys, a power of two, the largest first: a bitonic network (Batcher 1968) by
-/// `threads` threads, of which this is number `thread`. All of them see the result.
+/// Sorts `count` keys, the largest first, by `threads` threads, of which this is number `thread`.
+/// All of them see the result.
+///
+/// A bitonic network (Batcher 1968) whose first step of each size compares mirrored places, so that
+/// all its comparators put the larger key in front: those behind `count`, which would hold the
+/// smallest keys, never move and need not be there.
 template <typename Barrier>
 CLIP_DEVICE void sort_keys(Shared<RowKey> keys, int count, int thread, int threads,
                            Barrier barrier) {
-    for (int size = 2; size <= count; size *= 2)
+    for (int size = 2; size / 2 < count; size *= 2)
         for (int stride = size / 2; stride > 0; stride /= 2) {
-            for (int pair = thread; pair < count / 2; pair += threads) {
-                const int low = 2 * pair - (pair & (stride - 1));
-                const bool largest_first = (low & size) == 0;
-                const RowKey a = keys[low], b = keys[low + stride];
-                if ((a < b) == largest_first) {
+            for (int pair = thread;; pair += threads) {
+                const int place = pair & (stride - 1);
+                const int low = 2 * pair - place;
+                if (low >= count)
+                    break;
+                const int high = stride == size / 2 ? low + size - 1 - 2 * place : low + stride;
+                if (high >= count)
+                    continue;
+                const RowKey a = keys[low], b = keys[high];
+                if (a < b) {
                     keys[low] = b;
-                    keys[low + stride] = a;
+                    keys[high] = a;
                 }
             }
             barrier();

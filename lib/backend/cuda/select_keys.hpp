@@ -11,25 +11,13 @@ namespace clip::cuda {
 constexpr int kSelectThreads = 256;
 constexpr int kSelectMost = 1024;  // keys that one pass finds
 constexpr int kSelectChunk = 1024; // numbers that are looked at between two barriers
-constexpr int kSelectKeys = kSelectMost + kSelectChunk; // a power of two, to be sorted
+constexpr int kSelectKeys = kSelectMost + kSelectChunk;
 constexpr int kSelectSharedBytes = kSelectKeys * static_cast<int>(sizeof(RowKey)) + 16;
-
-/// Fewest keys that are sorted: a power of two, at least 2.
-CLIP_DEVICE int sorted_size(int held) {
-    int size = 2;
-    while (size < held)
-        size *= 2;
-    return size;
-}
 
 /// Leaves the largest `k` (at most kSelectMost) of `held` keys in front, in order; all threads of
 /// the block. Returns how many these are.
 CLIP_DEVICE int keep_largest(Shared<RowKey> keys, int held, int k) {
-    const int size = sorted_size(held);
-    for (int i = held + thread_x(); i < size; i += kSelectThreads)
-        keys[i] = kNoKey;
-    block_barrier();
-    sort_keys(keys, size, thread_x(), kSelectThreads, BlockBarrier{});
+    sort_keys(keys, held, thread_x(), kSelectThreads, BlockBarrier{});
     return min(held, k);
 }
 

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: MIT
 // The k largest of scale * query . row of each query, without the scores in memory.
 //
-// k <= 64: a block has 64 queries and a slice of 2048 rows, tile by tile. Each query has a list of
-// 128 keys in shared memory; a score below the k-th largest of what was sorted last is dropped in
-// the register that it is in. A list with more than 64 is sorted by a warp and cut to k. The
+// k <= 32: a block has 64 queries and a slice of 2048 rows, tile by tile. Each query has a list of
+// 96 keys in shared memory; a score below the k-th largest of what was sorted last is dropped in
+// the register that it is in. A list with more than 32 is sorted by a warp and cut to k. The
 // slices' lists are then merged, a block a query. Which rows come together does not matter: keys
 // have one order (row_keys.hpp), and scores are similarity's, to the bit.
 //
-// k > 64: similarity and top_k, for as many queries at a time as 64 MiB hold the scores of.
+// k > 32: similarity and top_k, for as many queries at a time as 64 MiB hold the scores of.
 //
 // Cost: 6 Q C E FLOP of TF32; (Q + C) E 4 bytes, C E of them once for every 64 queries; 8 Q k
 // C/2048 bytes of lists. 256 pictures, 1000 labels, E = 512, k = 5: 0.8 GFLOP, some 25 us, of which
 // the latency of 16 tiles in a row is most; a million rows take 0.8 TFLOP, 5 ms at 150 TFLOP/s.
-// Shared memory: 113 KiB, two blocks an SM on Hopper, one on A100.
+// Shared memory: 97 KiB, of the 99 that the smallest of GPUs have for a block; two blocks an SM on
+// Hopper, one on A100.
 #include <algorithm>
 
 #include "backend/cuda/cuda_backend.hpp"
@@ -24,8 +25,8 @@ namespace clip::cuda {
 
 namespace {
 
-constexpr int kMostKept = 64;                // of k; what a list may hold before a tile comes
-constexpr int kListKeys = kMostKept + kTile; // a power of two, to be sorted
+constexpr int kMostKept = 32;                // of k; what a list may hold before a tile comes
+constexpr int kListKeys = kMostKept + kTile; // then it holds all that may come
 constexpr std::int64_t kSliceRows = 2048;    // 32 tiles: lists are sorted 2 or 3 times a slice
 constexpr std::int64_t kMostSlices = 65535;  // blocks along y
 constexpr std::int64_t kScoreBytes = std::int64_t{64} << 20U;
@@ -41,12 +42,9 @@ struct KeysOfLists {
     CLIP_DEVICE RowKey operator()(std::int64_t i) const { return keys[i]; }
 };
 
-/// By one warp: the list's largest k in front and in order.
+/// By one warp.
 CLIP_DEVICE void sort_list(Shared<RowKey> list, int held) {
-    for (int i = held + lane(); i < kListKeys; i += kWarpSize)
-        list[i] = kNoKey;
-    warp_barrier();
-    sort_keys(list, kListKeys, lane(), kWarpSize, WarpBarrier{});
+    sort_keys(list, held, lane(), kWarpSize, WarpBarrier{});
 }
 
 } // namespace
@@ -100,10 +98,13 @@ static CLIP_KERNEL(kTileThreads,
         block_barrier();
     }
     for (int row = warp(); row < kTile && query + row < of.rows; row += kWarps) {
-        sort_list(keys + row * kListKeys, held[row]);
+        const int count = held[row];
+        sort_list(keys + row * kListKeys, count);
         const std::int64_t list = (query + row) * grid_y() + block_y();
         for (int i = lane(); i < k; i += kWarpSize) {
-            const RowKey key = keys[row * kListKeys + i];
+            RowKey key = kNoKey;
+            if (i < count)
+                key = keys[row * kListKeys + i];
             lists[list * k + i] = key;
         }
     }

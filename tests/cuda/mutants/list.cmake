@@ -33,6 +33,26 @@ clip_mutant(conv2d_edge FILE window_loader.hpp UNIT conv2d.cu
   FROM "if (y >= windows.picture_height || x >= windows.picture_width)"
   TO "if (y >= windows.picture_height || x > windows.picture_width)" TESTS test_ops "conv2d:*")
 
+clip_mutant(conv2d_kernel_not_turned FILE convolution.cu UNIT convolution.cu
+  FROM "order.taps - 1 - tap" TO "tap" TESTS test_ops "conv2d backward:*")
+clip_mutant(conv2d_between_pixels FILE window_loader.hpp UNIT conv2d_backward.cu
+  FROM "windows.divide.remainder(y, whole_y) != 0 ||" TO "" TESTS test_ops "conv2d backward:*")
+
+# Batch norm, pools and tokens
+clip_mutant(batch_norm_row_too_many FILE column_sums.hpp UNIT batch_norm.cu
+  FROM "r < end" TO "r <= end" TESTS test_ops "batch norm*")
+clip_mutant(batch_norm_biased_variance FILE batch_norm.cu UNIT batch_norm.cu
+  FROM "squares / (to.count - 1)" TO "squares / to.count" TESTS test_ops "batch norm*")
+clip_mutant(mean_token_all_write FILE mean_token.cu UNIT mean_token.cu
+  FROM "if (place_lane != 0 || column >= columns)" TO "if (column >= columns)"
+  TESTS test_ops "mean token:*")
+clip_mutant(avg_pool_edge FILE avg_pool.cu UNIT avg_pool.cu
+  FROM "if (pooled_line < size.out_height && pooled_column < size.out_width)"
+  TO "if (pooled_line < size.out_height)" TESTS test_ops "avg pool backward:*")
+clip_mutant(channels_last_pitch FILE channels_last.cu UNIT channels_last.cu
+  FROM "tile[(i + w) % channels * size.pitch + (i + w) / channels]"
+  TO "tile[(i + w) % channels * kTilePlaces + (i + w) / channels]" TESTS test_ops "channels last:*")
+
 # Attention
 clip_mutant(attention_no_causal_mask FILE attention.cu UNIT attention.cu
   FROM "if (key >= tile.keys || (p.causal && key >= row + past))" TO "if (key >= tile.keys)"
@@ -87,6 +107,15 @@ clip_mutant(hopper_no_wait FILE gemm_hopper.hpp UNIT linear_hopper.cu
   TESTS test_ops "linear:*" HOPPER)
 clip_mutant(hopper_empty_too_early FILE gemm_hopper.hpp UNIT linear_hopper.cu
   FROM "        wgmma_wait<1>();" TO "" TESTS test_ops "linear:*" HOPPER)
+clip_mutant(hopper_no_empty_wait FILE gemm_hopper.hpp UNIT linear_hopper.cu
+  FROM "barrier_wait(empty + ring.stage, ring.round + 1);" TO ""
+  TESTS test_ops "linear:*" HOPPER)
+clip_mutant(hopper_tail_of_k FILE gemm_hopper.hpp UNIT linear_hopper.cu
+  FROM "(extents.depth + kTileColumns - 1) / kTileColumns" TO "extents.depth / kTileColumns"
+  TESTS test_ops "linear:*" HOPPER)
+clip_mutant(hopper_tail_of_rows FILE gemm_hopper.hpp UNIT linear_hopper.cu
+  FROM "min(16, p.rows - row)" TO "min(16, p.rows - row + 1)"
+  TESTS test_ops "linear:*" HOPPER)
 
 # Ops between vectors.
 clip_mutant(score_fragment FILE product_tile.hpp UNIT similarity.cu

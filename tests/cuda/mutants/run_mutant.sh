@@ -4,11 +4,19 @@
 #
 #   run_mutant.sh PLUGIN PROGRAM FILTER
 set -u
+if [ ! -f "$1" ]; then
+    echo "there is no $1"
+    exit 1
+fi
 said=$(CLIP_TEST_DEVICE=cuda CLIP_CUDA_PLUGIN=$1 "$2" --test-case="$3" --abort-after=1 2>&1)
 status=$?
 case $said in
 *"test cases: 0 |"* | *"test cases:  0 |"* | *"test cases:   0 |"*)
     echo "no test is called $3"
+    exit 1
+    ;;
+*"plugin"*)
+    printf '%s\n' "$said" | grep plugin
     exit 1
     ;;
 esac
