@@ -38,18 +38,19 @@ namespace clip::cuda {
 namespace {
 
 /// What a tile kernel is compiled for: T is what products run in.
-template <typename T, int Width>
+template <typename T, int Width, bool ByKeys>
 struct BackwardConfig {
     static constexpr bool kHalf = sizeof(T) == 2;
     static constexpr int kRows = kAttentionThreads / 2; ///< 16 a warp
     static constexpr int kOthers = kHalf         ? 64
                                    : Width == 64 ? 32
-                                                 : 16;    ///< of the other side, a step
-    static constexpr int kGroup = kOthers < 32 ? 16 : 32; ///< that a warp multiplies at once
+                                                 : 16; ///< of the other side, a step
+    /// Of these, what a warp multiplies at once: as many as registers hold on every architecture.
+    static constexpr int kGroup = kOthers < 32 || (ByKeys && !kHalf) ? 16 : 32;
     static constexpr int kStride = Width + Products<T>::kPadding;
     static constexpr int kRowBytes = kRows * kStride * static_cast<int>(sizeof(T));
     static constexpr int kOtherBytes = kOthers * kStride * static_cast<int>(sizeof(T));
-    static constexpr int kBlocks = kHalf && Width == 64 ? 3 : 2; ///< on an SM
+    static constexpr int kBlocks = kHalf && Width == 64 && !ByKeys ? 3 : 2; ///< on an SM
     /// Both matrices of the rows, both of the others, log_sum_exp and delta of the others.
     static constexpr int kSharedBytes =
         2 * kRowBytes + 2 * kOtherBytes + 2 * kOthers * static_cast<int>(sizeof(float));
@@ -90,10 +91,10 @@ CLIP_DEVICE void write_gradient(Global<float> to, // column 0 of the head in the
 template <typename T, int Width, bool ByKeys>
 static CLIP_KERNEL(
     kAttentionThreads,
-    (BackwardConfig<T, Width>::
+    (BackwardConfig<T, Width, ByKeys>::
          kBlocks)) void attention_backward_tile_kernel(BackwardSides p,
                                                        Global<const AttentionTile> tiles) {
-    using C = BackwardConfig<T, Width>;
+    using C = BackwardConfig<T, Width, ByKeys>;
     using P = Products<T>;
     constexpr int kSteps = Width / 16;
     const AttentionTile tile = tiles[block_x() / p.heads];
@@ -300,7 +301,7 @@ void launch_side(Context& context, const BackwardSides& sides, const AttentionPl
     const auto blocks =
         static_cast<unsigned>(plan.tiles.size()) * static_cast<unsigned>(sides.heads);
     const auto launch_tiles = [&]<int Width>() {
-        using C = BackwardConfig<T, Width>;
+        using C = BackwardConfig<T, Width, ByKeys>;
         context.launch(name, attention_backward_tile_kernel<T, Width, ByKeys>,
                        {.grid = {blocks},
                         .block = {kAttentionThreads},
@@ -391,7 +392,7 @@ void launch_attention_backward(Context& context, const AttentionBackwardArgs& ar
 
     AttentionPlanOptions options;
     options.causal = args.causal;
-    options.tile = args.head_width > 128 ? 0 : BackwardConfig<T, 64>::kRows;
+    options.tile = args.head_width > 128 ? 0 : BackwardConfig<T, 64, false>::kRows;
     launch_side<T, false>(context, by_queries,
                           plan_attention(args.q_offsets, args.k_offsets, options));
     options.side = AttentionSide::keys;
