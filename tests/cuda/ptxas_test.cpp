@@ -3,6 +3,7 @@
 // Without nvcc there is nothing to read, and the tests say so.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cxxabi.h>
 #include <filesystem>
@@ -76,6 +77,12 @@ const std::vector<Claim> kClaims = {
 #include "occupancy_claims.inc"
 };
 
+/// Of those that fit on an SM of this architecture at all.
+int blocks_that_fit(const Claim& claim, const std::string& arch) {
+    const bool small = arch == "sm_86" || arch == "sm_87" || arch == "sm_89" || arch == "sm_120";
+    return std::min(claim.blocks, (small ? 1536 : 2048) / claim.threads);
+}
+
 int registers_of_block(int registers, int threads) {
     const int of_warp = (registers * 32 + 255) / 256 * 256;
     return of_warp * ((threads + 31) / 32);
@@ -105,9 +112,10 @@ TEST_CASE("ptxas: as many blocks fit on an SM as the launchers count on") {
             if (report.kernel.find(claim.kernel) == std::string::npos)
                 continue;
             ++seen;
-            if (registers_of_block(report.registers, claim.threads) * claim.blocks > 65536)
+            const int blocks = blocks_that_fit(claim, report.arch);
+            if (registers_of_block(report.registers, claim.threads) * blocks > 65536)
                 FAIL_CHECK(concat(report.kernel, " for ", report.arch, ": ", report.registers,
-                                  " registers are too many for ", claim.blocks, " blocks of ",
+                                  " registers are too many for ", blocks, " blocks of ",
                                   claim.threads, " threads"));
         }
         CHECK_MESSAGE(seen > 0, "no kernel is called " << claim.kernel);

@@ -13,8 +13,8 @@ clip_mutant(gemm_fragment_turned FILE gemm_tile.hpp UNIT linear.cu
   TO "tile + Tile::offset(m + lane() % 8 + lane() / 16 * 8, step * 2 + lane() / 8 % 2)"
   TESTS test_ops "linear:*")
 clip_mutant(gemm_tail_of_k FILE tile_loader.hpp UNIT linear.cu
-  FROM "return {index, left >= kCount ? kCount : left > 0 ? static_cast<int>(left) : 0};"
-  TO "return {index, left + 1 >= kCount ? kCount : left > 0 ? static_cast<int>(left) + 1 : 0};"
+  FROM "const std::int64_t left = (width - index) * static_cast<std::int64_t>(sizeof(T));"
+  TO "const std::int64_t left = (width + 1 - index) * static_cast<std::int64_t>(sizeof(T));"
   TESTS test_ops "linear:*")
 clip_mutant(gemm_tail_of_rows FILE gemm_core.hpp UNIT linear.cu
   FROM "if (to < extents.rows && count > 0)" TO "if (to <= extents.rows && count > 0)"
