@@ -24,6 +24,7 @@ constexpr Row kRows[] = {
     {"a text's width", 77, 512},
     {"saved", 50, 768, false, true},
     {"1000, in place and saved", 2, 1000, true, true},
+    {"wider than a warp holds, saved", 3, 1500, false, true},
 };
 
 void check_case(const Row& row, Regime regime) {

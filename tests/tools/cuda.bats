@@ -109,3 +109,89 @@ texts() {
         cmp cut.jsonl whole.jsonl
     done
 }
+
+# The least cosine between the vectors of two files of JSON lines with equally many, as a number.
+least_cosine() {
+    jq -n --slurpfile a "$1" --slurpfile b "$2" '
+        def dot(x; y): reduce range(x | length) as $i (0; . + x[$i] * y[$i]);
+        [range($a | length) | $a[.].embedding as $x | $b[.].embedding as $y
+         | dot($x; $y) / ((dot($x; $x) * dot($y; $y)) | sqrt)] | min'
+}
+
+# at_least FLOOR ARGUMENTS...: clip-embed gives the same items on the emulated GPU, each vector with at least
+# this cosine to the CPU's in fp32. Standard input is what clip-embed reads.
+at_least() {
+    local floor=$1 cosine
+    shift
+    cat >items
+    CLIP_CUDA_PLUGIN='' clip-embed --device cpu --precision fp32 "${@:2}" <items >cpu
+    clip-embed --device cuda --precision "$1" "${@:2}" <items >gpu
+    [ "$(wc -l <cpu)" -gt 1 ] && [ "$(wc -l <cpu)" = "$(wc -l <gpu)" ]
+    cosine=$(least_cosine cpu gpu)
+    jq -en --argjson got "$cosine" --argjson floor "$floor" '$got >= $floor' >/dev/null || {
+        echo "$*: $cosine"
+        return 1
+    }
+}
+
+@test "cuda: pictures and texts get the CPU's vectors, in every precision, from both kinds of tower" {
+    pictures
+    local capability model
+    for capability in 80 90; do
+        emulated "capability=$capability"
+        for model in micro-vit-open_clip micro-gelu-open_clip micro-rn-open_clip; do
+            at_least 0.999999 fp32 -m "$CLIP_GOLDEN/$model" < <(ls pictures/*)
+            at_least 0.9999 fp16 -m "$CLIP_GOLDEN/$model" < <(ls pictures/*)
+            at_least 0.9999 bf16 -m "$CLIP_GOLDEN/$model" < <(ls pictures/*)
+        done
+        at_least 0.999999 fp32 --text < <(printf '%s\n' a 'a cat' 'a photo of a dog')
+        at_least 0.9999 fp16 --text < <(printf '%s\n' a 'a cat' 'a photo of a dog')
+        at_least 0.9999 bf16 --text < <(printf '%s\n' a 'a cat' 'a photo of a dog')
+    done
+}
+
+@test "cuda: the same bytes whatever the batch" {
+    pictures
+    emulated devices=1
+    local model
+    for model in micro-vit-open_clip micro-rn-open_clip; do
+        clip-embed -m "$CLIP_GOLDEN/$model" --device cuda --batch-size 1 pictures/* >one
+        clip-embed -m "$CLIP_GOLDEN/$model" --device cuda --batch-size 5 pictures/* >five
+        cmp one five
+    done
+}
+
+@test "cuda: clip-classify and clip-rank name what the CPU names" {
+    pictures
+    emulated devices=1
+    local device
+    for device in cpu cuda; do
+        clip-classify --device $device --precision fp32 --label red --label green pictures/* |
+            jq -c '[.path, .label]' >classes.$device
+        clip-rank --device $device --precision fp32 -q red -k 3 pictures/* |
+            jq -c '[.path, (.score * 1000 | round)]' >ranks.$device
+    done
+    [ -s classes.cpu ] && cmp classes.cpu classes.cuda
+    [ -s ranks.cpu ] && cmp ranks.cpu ranks.cuda
+}
+
+@test "cuda: a step of training has the CPU's loss within 1e-3, in every precision" {
+    pictures
+    printf 'path\ttext\n' >pairs.tsv
+    local number=0 file precision arch
+    for file in pictures/*; do
+        number=$((number + 1))
+        printf '%s\tpicture number %d\n' "$file" $number >>pairs.tsv
+    done
+    for arch in ViT-w64-l1-p8-i32+w64-l1-c16; do
+        local run=(--quiet --arch $arch --tokenizer "$CLIP_GOLDEN/micro-vit-hf" --stop-after 1 -b 8 --seed 3)
+        clip-train "${run[@]}" --device cpu -o cpu.$arch pairs.tsv
+        emulated devices=1
+        for precision in fp32 bf16 fp16; do
+            clip-train "${run[@]}" --device cuda --precision $precision -o $precision.$arch pairs.tsv
+            jq -es '(.[0].loss - .[1].loss | fabs) < 1e-3 and .[0].loss > 1
+                and (.[0].grad_norm / .[1].grad_norm - 1 | fabs) < 1e-2' \
+                cpu.$arch/log.jsonl $precision.$arch/log.jsonl
+        done
+    done
+}
