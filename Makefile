@@ -76,7 +76,7 @@ golden: all
 	@git --no-pager diff --stat -- tests/tools/examples 2>/dev/null || true
 
 format:
-	git ls-files '*.cpp' '*.hpp' | xargs clang-format -i
+	git ls-files '*.cpp' '*.hpp' '*.cu' | xargs clang-format -i
 
 install: all
 	cmake --install $(BUILD) --prefix $(PREFIX)

@@ -49,6 +49,31 @@ def kernels(t):
     ]
 
 
+def training(t):
+    """The same of a step of training of the picture tower in 16 bits: activations are float32 in memory, and
+    each product's operands are converted first (6 bytes an element)."""
+    rows, d, m, layers = BATCH * t["tokens"], t["width"], t["mlp"], t["layers"]
+
+    def backward(n, k):
+        converted = 6 * (rows * n + rows * k + n * k)
+        moved = 2 * (rows * n * 2 + rows * k + n * k) + 4 * rows * k + 8 * n * k
+        return converted + moved, 4 * rows * n * k
+
+    parameters = layers * (4 * d * d + 2 * d * m)
+    return [
+        ("linear backward: queries, keys, values", layers, backward(3 * d, d)),
+        ("linear backward: output", layers, backward(d, d)),
+        ("linear backward: MLP in", layers, backward(m, d)),
+        ("linear backward: MLP out", layers, backward(d, m)),
+        ("attention backward", layers, (rows * d * 4 * 14, 14 * rows * t["tokens"] * d)),
+        ("layer norm backward", 2 * layers, (rows * d * 4 * 6, 16 * rows * d)),
+        ("contrastive loss, both directions", 2, (BATCH * t["embed"] * 16, 6 * BATCH * BATCH * t["embed"])),
+        ("AdamW, blocks of the picture tower", 1, (parameters * 28, parameters * 14)),
+        ("similarity and top 10 of 1,000,000 (3 x TF32; FLOP as if of 16 bits)", 1,
+         (10**6 * t["embed"] * 4, 3 * 2 * 2 * BATCH * 10**6 * t["embed"])),
+    ]
+
+
 def seconds(work, gpu, share=False):
     tensor, memory = GPUS[gpu]
     if share:
@@ -56,24 +81,33 @@ def seconds(work, gpu, share=False):
     return max(work[1] / (tensor * 1e12), work[0] / (memory * 1e9))
 
 
+def micros(value):
+    return f"{value * 1e6:.0f}" if value >= 10e-6 else f"{value * 1e6:.1f}"
+
+
+def rows_of_table(works):
+    yield "| kernel | launches | MB each | GFLOP each | A100 bound by | A100 us, least | expected | H100 us, least | expected |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for kernel, launches, work in works:
+        by_memory = work[0] / (GPUS["A100"][1] * 1e9) > work[1] / (GPUS["A100"][0] * 1e12)
+        times = " | ".join(micros(seconds(work, gpu, share)) for gpu in GPUS for share in (False, True))
+        yield (f"| {kernel} | {launches} | {work[0] / 1e6:.1f} | {work[1] / 1e9:.1f} "
+               f"| {'memory' if by_memory else 'tensor cores'} | {times} |")
+
+
 def table(name, t):
-    yield f"### {name}, batch {BATCH}"
+    yield f"### {name}, batch {BATCH}: a forward pass"
     yield ""
-    yield "| kernel | launches | MB each | GFLOP each | A100 bound by | A100 us | H100 us |"
-    yield "|---|---|---|---|---|---|---|"
-    least = dict.fromkeys(GPUS, 0.0)
-    expected = dict.fromkeys(GPUS, 0.0)
-    for kernel, launches, work in kernels(t):
-        bound = "memory" if work[0] / (GPUS["A100"][1] * 1e9) > work[1] / (GPUS["A100"][0] * 1e12) else "tensor cores"
-        for gpu in GPUS:
-            least[gpu] += launches * seconds(work, gpu)
-            expected[gpu] += launches * seconds(work, gpu, True)
-        yield (f"| {kernel} | {launches} | {work[0] / 1e6:.1f} | {work[1] / 1e9:.1f} | {bound} "
-               f"| {seconds(work, 'A100') * 1e6:.0f} | {seconds(work, 'H100') * 1e6:.0f} |")
-    for what, times in (("least", least), ("expected", expected)):
-        text = "; ".join(f"{gpu} {times[gpu] * 1e3:.1f} ms, {BATCH / times[gpu]:.0f} pictures/s" for gpu in GPUS)
-        yield "" if what == "least" else None
-        yield f"Forward pass, {what}: {text}."
+    yield from rows_of_table(kernels(t))
+    yield ""
+    for what, share in (("least", False), ("expected", True)):
+        total = {gpu: sum(n * seconds(work, gpu, share) for _, n, work in kernels(t)) for gpu in GPUS}
+        text = "; ".join(f"{gpu} {total[gpu] * 1e3:.1f} ms, {BATCH / total[gpu]:.0f} pictures/s" for gpu in GPUS)
+        yield f"Together, {what}: {text}."
+        yield ""
+    yield f"### {name}, batch {BATCH}: what training and search add"
+    yield ""
+    yield from rows_of_table(training(t))
     yield ""
 
 
@@ -81,7 +115,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", metavar="FILE", help="fail unless FILE contains the tables")
     options = parser.parse_args()
-    lines = [line for name, t in TOWERS.items() for line in table(name, t) if line is not None]
+    lines = [line for name, t in TOWERS.items() for line in table(name, t)]
     if options.check is None:
         print("\n".join(lines))
         return 0

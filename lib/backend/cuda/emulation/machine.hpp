@@ -12,7 +12,7 @@ struct Machine {
     enum class Driver : std::uint8_t { ready, none, old };
     Driver driver = Driver::ready;
     int devices = 1;
-    int capability = 80; ///< with 90 ops choose the kernels of sm_90a
+    int capability = 80;                              ///< with 90 ops choose the kernels of sm_90a
     std::size_t memory_bytes = std::size_t{16} << 30; ///< of each device
     /// Counted from 1; 0: never. Allocations are those that the device is asked for.
     std::uint64_t fail_allocation = 0;
