@@ -64,6 +64,7 @@ bench-gpu:
 check-gpu:
 	cmake -S . -B $(BUILD) -DCLIP_BUILD_TESTS=ON $(CMAKE_FLAGS)
 	cmake --build $(BUILD) --parallel $(JOBS)
+	cmake --build $(BUILD) --parallel $(JOBS) --target test_cuda_gpu
 	sh tests/bench/check_gpu.sh $(BUILD)
 
 # Rewrites man/*.1 and completions/ from the commands' option tables.

@@ -33,6 +33,9 @@ if command -v compute-sanitizer >/dev/null; then
                 '--test-case=*every backend*' >/dev/null
             echo "check-gpu: $test under $tool: nothing found"
         done
+        timeout 60 compute-sanitizer --tool $tool --error-exitcode 9 --log-file /dev/stderr \
+            "$build/tests/cuda/test_cuda_gpu" '--source-file=*/linear_test.cpp' >/dev/null
+        echo "check-gpu: products in 16 bits under $tool: nothing found"
     done
 else
     echo "check-gpu: compute-sanitizer: skipped: it is not here" >&2

@@ -2,7 +2,6 @@
 // Types of products, alignments and variants that tests/ops/conv2d_backward_test.cpp does not have.
 #include <doctest/doctest.h>
 
-#include "backend/cuda/fast_divisor.hpp"
 #include "backend/ref/conv2d.hpp"
 #include "cuda/device_call.hpp"
 #include "ops/conv2d.hpp"
@@ -156,21 +155,5 @@ TEST_CASE("cuda conv2d backward: each gradient on its own") {
         }
         ops::conv2d_backward(device.backend(), args);
         check_same_bits(concat("gradient ", o, " on its own"), call.results()[0], want[o]);
-    }
-}
-
-TEST_CASE("cuda: the fast divisor divides") {
-    for (const std::int64_t divisor :
-         {1L, 2L, 3L, 7L, 49L, 64L, 112L, 3136L, 12544L, 65535L, (1L << 30) + 1, (1L << 31) - 1}) {
-        const cuda::FastDivisor by(divisor);
-        for (std::int64_t base :
-             {std::int64_t{0}, divisor, 2 * divisor, 1000 * divisor, (std::int64_t{1} << 31) - 2,
-              ((std::int64_t{1} << 31) - 1) / divisor * divisor})
-            for (std::int64_t n = base - 1; n <= base + 1; ++n)
-                if (n >= 0 && n < std::int64_t{1} << 31) {
-                    const int quotient = by.quotient(static_cast<int>(n));
-                    REQUIRE(quotient == n / divisor);
-                    REQUIRE(by.remainder(static_cast<int>(n), quotient) == n % divisor);
-                }
     }
 }

@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "backend/cuda/cuda_backend.hpp"
-#include "backend/cuda/weight_gradient.hpp"
+#include "backend/cuda/gradient_slice.hpp"
 #include "backend/ref/linear.hpp"
 #include "base/concat.hpp"
 #include "ops/linear.hpp"
