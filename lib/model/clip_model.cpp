@@ -72,14 +72,13 @@ struct ClipModel::Towers {
         if (!on_host())
             memory().download(host, from.data, from.bytes());
     }
-    void encode(VisionTower& tower, const ConstView& part, float* out, std::int64_t width,
-                Layer layer);
+    /// part (n, 3, S, S) -> y (n, dim of the layer)
+    void encode(VisionTower& tower, const ConstView& part, const MutView& y, Layer layer);
 };
 
-void ClipModel::Towers::encode(VisionTower& tower, const ConstView& part, float* out,
-                               std::int64_t width, Layer layer) {
+void ClipModel::Towers::encode(VisionTower& tower, const ConstView& part, const MutView& y,
+                               Layer layer) {
     const std::int64_t n = part.shape[0];
-    const MutView y = result_for(out, Shape{n, width});
     if (layer == Layer::penultimate) {
         tower.forward(backend, part, y);
     } else {
@@ -87,7 +86,6 @@ void ClipModel::Towers::encode(VisionTower& tower, const ConstView& part, float*
         tower.forward(backend, part, rows);
         tower.project(backend, rows, y);
     }
-    bring(out, y);
 }
 
 ClipModel::ClipModel(Checkpoint checkpoint, Backend& backend, ModelOptions options)
@@ -133,6 +131,7 @@ void ClipModel::encode_pictures(std::span<const float> pictures, std::span<float
            "whole pictures are encoded");
     expect(count * width == static_cast<std::int64_t>(out.size()), "one vector a picture");
     const std::int64_t at_once = tower.pictures_at_once();
+    const MutView results = towers_->result_for(out.data(), Shape{count, width});
     for (std::int64_t first = 0; first < count; first += at_once) {
         const std::int64_t n = std::min(at_once, count - first);
         ConstView part{pictures.data() + first * each, Shape{n, 3, side, side}, DType::f32, {}};
@@ -141,8 +140,9 @@ void ClipModel::encode_pictures(std::span<const float> pictures, std::span<float
             towers_->memory().upload(there.data, part.data, part.bytes());
             part = there;
         }
-        towers_->encode(tower, part, out.data() + first * width, width, layer);
+        towers_->encode(tower, part, part_of(results, first * width, Shape{n, width}), layer);
     }
+    towers_->bring(out.data(), results);
 }
 
 void ClipModel::encode_pictures(std::int64_t count, const PictureMaker& make, std::span<float> out,
@@ -153,13 +153,17 @@ void ClipModel::encode_pictures(std::int64_t count, const PictureMaker& make, st
     const std::int64_t width = dim(layer, false);
     expect(count * width == static_cast<std::int64_t>(out.size()), "one vector a picture");
     const std::int64_t at_once = tower.pictures_at_once();
+    // Nothing waits for a device before the end: it computes one part while the host decodes the
+    // next.
+    const MutView results = towers_->result_for(out.data(), Shape{count, width});
     for (std::int64_t first = 0; first < count; first += at_once) {
         const std::int64_t n = std::min(at_once, count - first);
         const MutView part = towers_->room(towers_->pictures, Shape{n, 3, side, side});
         for (std::int64_t i = 0; i < n; ++i)
             make(first + i, part_of(part, i * each, Shape{3, side, side}));
-        towers_->encode(tower, part, out.data() + first * width, width, layer);
+        towers_->encode(tower, part, part_of(results, first * width, Shape{n, width}), layer);
     }
+    towers_->bring(out.data(), results);
 }
 
 void ClipModel::encode_texts(std::span<const TokenizedText> texts, std::span<float> out,
