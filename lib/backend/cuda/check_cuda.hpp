@@ -28,17 +28,22 @@ inline ErrorCode error_code(cudaError_t status) {
     }
 }
 
-/// Throws unless `status` is success; `what` was attempted.
+/// Throws unless `status` is success; `what` was attempted. The runtime keeps an error until it is
+/// asked for (CUDA C++ Programming Guide, "Error Checking"): that is done here, so that a caller
+/// who goes on does not find it at the next launch. One that loses the device comes back in any
+/// case.
 inline void check(cudaError_t status, std::string_view what) {
-    if (status != cudaSuccess)
-        fail(error_code(status), concat("cuda: ", what, ": ", cudaGetErrorString(status), " (",
-                                        cudaGetErrorName(status), ")"));
+    if (status == cudaSuccess)
+        return;
+    cudaGetLastError();
+    fail(error_code(status), concat("cuda: ", what, ": ", cudaGetErrorString(status), " (",
+                                    cudaGetErrorName(status), ")"));
 }
 
 /// The same for an allocation.
 inline void check(cudaError_t status, std::string_view what, std::size_t bytes) {
     if (status == cudaErrorMemoryAllocation) {
-        cudaGetLastError(); // it is not sticky: the next call is to succeed
+        cudaGetLastError(); // as above
         fail(ErrorCode::out_of_memory, concat("cuda: ", what, ": no room for ", bytes, " bytes"));
     }
     check(status, what);

@@ -165,8 +165,10 @@ void Event::synchronise() {
 
 bool Event::done() const {
     const cudaError_t status = cudaEventQuery(native(*this));
-    if (status == cudaErrorNotReady)
+    if (status == cudaErrorNotReady) {
+        cudaGetLastError(); // kept like an error, which the next launch would find
         return false;
+    }
     check(status, "ask for an event");
     return true;
 }
