@@ -68,12 +68,23 @@ cudaDataType_t type_of(DType dtype) {
     return dtype == DType::f16 ? CUDA_R_16F : dtype == DType::bf16 ? CUDA_R_16BF : CUDA_R_32F;
 }
 
+/// What the library may take for granted of an address. It takes 256 unless it is told otherwise
+/// (cuBLAS documentation, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES), and tensors are parts of
+/// arenas.
+std::uint32_t alignment_of(const void* at) {
+    constexpr std::uintptr_t kMost = 256;
+    const auto address = reinterpret_cast<std::uintptr_t>(at) | kMost;
+    return static_cast<std::uint32_t>(address & (~address + 1));
+}
+
 struct ProductShape {
     std::int64_t rows, in, out, x_pitch, weight_pitch;
     DType factors, y_type;
     bool tf32;
+    std::uint32_t x_alignment, weight_alignment, y_alignment;
     auto key() const {
-        return std::tie(rows, in, out, x_pitch, weight_pitch, factors, y_type, tf32);
+        return std::tie(rows, in, out, x_pitch, weight_pitch, factors, y_type, tf32, x_alignment,
+                        weight_alignment, y_alignment);
     }
     bool operator<(const ProductShape& other) const { return key() < other.key(); }
 };
@@ -91,9 +102,9 @@ class Products {
 
     void run(const ProductShape& shape, const void* x, const void* weight, void* y, void* scratch,
              cudaStream_t stream) {
-        const auto [found, made] = plans_.try_emplace(shape);
-        if (made)
-            describe(shape, found->second);
+        auto found = plans_.find(shape);
+        if (found == plans_.end())
+            found = plans_.emplace(shape, describe(shape)).first;
         const Plan& plan = found->second;
         const float one = 1, zero = 0;
         check(library_.multiply(handle_, plan.product, &one, weight, plan.weight, x, plan.x, &zero,
@@ -105,7 +116,8 @@ class Products {
   private:
     /// It counts columns first: what is row-major here is transposed there. y^T = W x^T, where W
     /// has to be transposed once more.
-    void describe(const ProductShape& shape, Plan& plan) {
+    Plan describe(const ProductShape& shape) {
+        Plan plan;
         const cublasComputeType_t compute = shape.factors == DType::f32 && shape.tf32
                                                 ? CUBLAS_COMPUTE_32F_FAST_TF32
                                                 : CUBLAS_COMPUTE_32F;
@@ -125,15 +137,22 @@ class Products {
         layout(plan.y, shape.y_type, shape.out, shape.rows, shape.out);
         cublasLtMatmulPreference_t preference = nullptr;
         check(library_.make_preference(&preference), "choose a kernel");
-        check(library_.set_preference(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
-                                      &kScratchBytes, sizeof kScratchBytes),
-              "choose a kernel");
+        const auto prefer = [&](cublasLtMatmulPreferenceAttributes_t what, const auto& value) {
+            check(library_.set_preference(preference, what, &value, sizeof value),
+                  "choose a kernel");
+        };
+        prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kScratchBytes);
+        prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, shape.weight_alignment);
+        prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, shape.x_alignment);
+        prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, shape.y_alignment);
+        prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, shape.y_alignment);
         int choices = 0;
         check(library_.choose(handle_, plan.product, plan.weight, plan.x, plan.y, plan.y,
                               preference, 1, &plan.choice, &choices),
               "choose a kernel");
         if (choices == 0)
             fail(ErrorCode::unsupported, "cublaslt: there is no kernel for this product");
+        return plan;
     }
 
     Library library_;
@@ -153,7 +172,8 @@ void cublaslt_product(Context& context, const PitchedRows& x, const PitchedRows&
         products = new Products;
     Workspace::Scope scope(context.workspace());
     products->run({x.rows, x.width, weight.rows, x.pitch, weight.pitch, factors, y_type,
-                   context.options().tf32},
+                   context.options().tf32, alignment_of(x.at), alignment_of(weight.at),
+                   alignment_of(y)},
                   x.at, weight.at, y, scope.take<std::byte>(kScratchBytes),
                   static_cast<cudaStream_t>(context.stream().handle()));
 }

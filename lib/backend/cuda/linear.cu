@@ -106,6 +106,8 @@ void launch_linear(Context& context, const LinearArgs& args, const CudaLinear& w
     epilogue.bias = {weights.bias_or_null(), DType::f32, 0};
     epilogue.residual = {args.residual.data, args.residual.dtype, out};
     epilogue.activation = args.activation;
+    if (context.options().gemm == CudaGemm::cublaslt)
+        return launch_cublaslt(context, x, weight, weights.storage, epilogue);
     if constexpr (sizeof(T) == 2) {
         const HopperOperand left{x.at, x.pitch}, right{weight.at, weight.pitch};
         if (takes_linear_hopper(context, weights.storage, left, right, {rows, out, in})) {
@@ -113,8 +115,6 @@ void launch_linear(Context& context, const LinearArgs& args, const CudaLinear& w
             return;
         }
     }
-    if (context.options().gemm == CudaGemm::cublaslt)
-        return launch_cublaslt(context, x, weight, weights.storage, epilogue);
     launch_gemm<Math>(context, "linear", {rows, out, in}, x.loader<T, true>(),
                       weight.loader<T, true>(), epilogue);
 }
