@@ -388,7 +388,7 @@ void launch_width(Context& context, const AttentionArgs& args, const AttentionPl
 
 bool takes_attention_hopper(const Context& context, const AttentionArgs& args) {
     constexpr std::int64_t kMostRows = (std::int64_t{1} << 31) - 256; // rows are TMA's coordinates
-    return context.properties().capability() == 90 &&
+    return runs_hopper(context.properties().capability()) &&
            (args.dtype == DType::f16 || args.dtype == DType::bf16) &&
            (args.head_width == 64 || args.head_width == 128) &&
            takes_tensor_map(args.q, args.q_stride) && takes_tensor_map(args.k, args.kv_stride) &&

@@ -3,6 +3,7 @@
 // bytes, copies of tiles by the Tensor Memory Accelerator, and matrix products of a warpgroup (128
 // threads: warps 4 i to 4 i + 3). A kernel that uses it puts its whole body under
 // `if constexpr (kHasHopper)`: for other architectures it is then empty, and must not be launched.
+// On the host runs_hopper(capability) says whether it may.
 //
 //   CLIP_GRID_CONSTANT                before a kernel's parameter (const, by value) that is, or has
 //                                     in it, a TensorMap
@@ -76,6 +77,16 @@ constexpr int kEightRows = 1024;
 
 constexpr int swizzled(int row, int column) {
     return row * kTileColumns + ((column / 8 ^ row % 8) * 8 + column % 8);
+}
+
+/// Whether a device has the instructions, and this build the code: code for sm_90 without the a has
+/// empty kernels, which would leave results as they were.
+constexpr bool runs_hopper([[maybe_unused]] int capability) {
+#if CLIP_CUDA_EMULATED || CLIP_CUDA_HOPPER
+    return capability == 90;
+#else
+    return false;
+#endif
 }
 
 /// A matrix descriptor: addresses and distances in units of 16 bytes, from bit 62 on the swizzle of

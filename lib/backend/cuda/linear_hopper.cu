@@ -10,7 +10,7 @@ bool takes_linear_hopper(const Context& context, DType dtype, const HopperOperan
                          const HopperOperand& weight, const GemmExtents& extents) {
     // Coordinates of tiles that begin beyond the matrix still fit 32 bits.
     constexpr std::int64_t kMostExtent = (std::int64_t{1} << 31) - 256;
-    return context.properties().capability() == 90 &&
+    return runs_hopper(context.properties().capability()) &&
            (dtype == DType::f16 || dtype == DType::bf16) && extents.depth >= 1 &&
            std::max({extents.rows, extents.columns, extents.depth}) < kMostExtent &&
            takes_tensor_map(x.at, x.pitch) && takes_tensor_map(weight.at, weight.pitch);
