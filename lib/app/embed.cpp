@@ -37,14 +37,15 @@ std::string settings_text(const EmbedOptions& options, Device device, std::strin
                   " orientation=", options.pictures.orientation,
                   " grey16=", options.pictures.grey16,
                   " precision=", dtype_name(parse_precision(options.model.precision, device)),
-                  " activation=", activation);
+                  " activation=", activation, device.is_cpu() ? "" : " device=cuda",
+                  !device.is_cpu() && options.model.backend.cuda.tf32 ? " products=tf32" : "");
 }
 
-/// The same of a run without options. What the checkpoint says of the activation is not known here
-/// where an option replaced it.
-std::string default_settings_text(const EmbedOptions& options, Device device,
-                                  std::string_view activation) {
-    return settings_text({}, device, options.model.activation.empty() ? activation : "checkpoint");
+/// The same of a run without options on a CPU: what rows are taken for that do not say it. What the
+/// checkpoint says of the activation is not known here where an option replaced it.
+std::string default_settings_text(const EmbedOptions& options, std::string_view activation) {
+    return settings_text({}, Device{},
+                         options.model.activation.empty() ? activation : "checkpoint");
 }
 
 /// Why a vector cannot be stored; nothing where it can.
@@ -161,7 +162,7 @@ EmbedSummary embed(const EmbedOptions& options, const Environment& environment,
                                      .tool = environment.program,
                                      .settings = settings_text(options, device, activation)};
     EmbeddingOutput output(options.output, format, header, options.resume,
-                           default_settings_text(options, device, activation));
+                           default_settings_text(options, activation));
     FailureLog failures(reporter, options.errors);
     std::vector<std::string_view> own_keys = {"model", "embedding"};
     if (layer != Layer::projected)

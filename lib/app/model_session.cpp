@@ -48,13 +48,15 @@ std::vector<std::string> tokenizer_places(const Checkpoint& checkpoint,
 
 Machine::Machine(const ModelSettings& settings)
     : device_(settings.device), options_(settings.backend), pool_(settings.threads) {
+    if (device_ == "auto" && settings.precision == "int8") // which GPUs have not
+        device_ = "cpu";
     if (device_ != "auto" || parse_device(device_).is_cpu())
         backend();
 }
 
 Backend& Machine::backend() {
     if (backend_ == nullptr)
-        backend_ = make_named_backend(device_, pool_, options_);
+        backend_ = make_named_backend(device_, pool_, options_, &passed_over_);
     return *backend_;
 }
 
@@ -71,6 +73,8 @@ ModelSession::ModelSession(const ModelSettings& settings, const Environment& env
     : environment_(environment), machine_(machine), reporter_(reporter) {
     const ModelOptions options{.storage =
                                    parse_precision(settings.precision, machine.backend().device())};
+    if (!machine.passed_over().empty())
+        reporter.warning("", machine.passed_over());
     Checkpoint checkpoint = open_checkpoint(find_model(settings.model, environment),
                                             {.activation = parse_activation(settings.activation)});
     for (const std::string& note : checkpoint.notes)

@@ -51,9 +51,11 @@ class Machine {
     Backend& backend();
     /// The CPU, for vectors that are on the host: the same backend where the towers run on it.
     Backend& host_backend();
+    /// Why backend() is not the GPU that there is; empty where it is as it should be.
+    const std::string& passed_over() const { return passed_over_; }
 
   private:
-    std::string device_;
+    std::string device_, passed_over_;
     BackendOptions options_;
     ThreadPool pool_;
     std::unique_ptr<Backend> backend_, host_backend_;

@@ -24,10 +24,11 @@ std::unique_ptr<Backend> make_cuda_backend(int device, const CudaOptions& option
     const std::array<const char*, 1> symbols{kCudaMakeBackendSymbol};
     const LoadedPlugin loaded = load_plugin(plugin_file(plugin), symbols);
     if (loaded.functions.empty())
-        fail(ErrorCode::unsupported,
-             concat("use cuda:", device, ": the CUDA plugin ",
-                    plugin.empty() ? "libclip_cuda.so" : plugin, " cannot be loaded (",
-                    loaded.problem, "); a build with nvcc makes it"));
+        fail(ErrorCode::unsupported, concat("use cuda:", device, ": the CUDA plugin ",
+                                            plugin.empty() ? "libclip_cuda.so" : plugin,
+                                            " cannot be loaded (", loaded.problem,
+                                            plugin.empty() ? "); a build with nvcc makes it"
+                                                           : "); CLIP_CUDA_PLUGIN names it"));
     const auto make = reinterpret_cast<CudaMakeBackend>(loaded.functions[0]);
     Backend* made = nullptr;
     std::array<char, 1024> message{};

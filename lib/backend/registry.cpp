@@ -57,12 +57,16 @@ std::unique_ptr<Backend> make_backend(Device device, ThreadPool& pool,
 }
 
 std::unique_ptr<Backend> make_named_backend(const std::string& device, ThreadPool& pool,
-                                            const BackendOptions& options) {
+                                            const BackendOptions& options,
+                                            std::string* passed_over) {
     const Device best = parse_device(device);
     if (device == "auto" && !best.is_cpu()) {
         try {
             return make_backend(best, pool, options);
-        } catch (const Error&) { // not what was asked for
+        } catch (const Error& error) {
+            if (passed_over != nullptr)
+                *passed_over =
+                    concat("there is a GPU, but ", error.what(), "; computing on the CPU");
         }
         return make_backend(Device{}, pool, options);
     }

@@ -27,9 +27,11 @@ std::unique_ptr<Backend> make_backend(Device device, ThreadPool& pool,
                                       const BackendOptions& options = {});
 
 /// Makes that of "auto", "cpu", "cuda" or "cuda:N". With auto, a GPU that cannot be used is passed
-/// over without a word. Errors: invalid_argument (another word), and as above.
+/// over; `passed_over` then says so, and why. Errors: invalid_argument (another word), and as
+/// above.
 std::unique_ptr<Backend> make_named_backend(const std::string& device, ThreadPool& pool,
-                                            const BackendOptions& options);
+                                            const BackendOptions& options,
+                                            std::string* passed_over = nullptr);
 
 /// One line a backend, for --version: "cpu (avx512)", "onednn 2.6.3", "cuda: not in this build".
 /// No driver is started for it.

@@ -195,3 +195,22 @@ at_least() {
         done
     done
 }
+
+@test "cuda: --resume mixes no rows of the CPU, of a GPU and of TF32" {
+    printf '%s\n' 'a cat' 'a dog' >two.txt
+    emulated devices=1
+    clip-embed --text --device cpu -o rows.jsonl <<<"a cat"
+    expect_status 2 clip-embed --text --device cuda -o rows.jsonl --resume <two.txt
+    grep -qF "it does not record how its rows were made" err
+    clip-embed --text --device cuda --precision fp32 -o rows.h5 <<<"a cat"
+    expect_status 2 clip-embed --text --device cpu -o rows.h5 --resume <two.txt
+    grep -qF "device=cuda" err
+    CLIP_CUDA_TF32=1 expect_status 2 clip-embed --text --device cuda --precision fp32 -o rows.h5 --resume <two.txt
+    grep -qF "products=tf32" err
+    expect_status 0 clip-embed --text --device cuda --precision fp32 -o rows.h5 --resume <two.txt
+}
+
+@test "cuda: auto takes the CPU for int8" {
+    emulated devices=1
+    expect_status 0 clip-embed --text --device auto --precision int8 <<<"a cat"
+}

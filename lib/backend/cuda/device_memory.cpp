@@ -11,8 +11,9 @@ namespace clip::cuda {
 
 namespace {
 
+constexpr std::size_t kMebibyte = std::size_t{1} << 20;
 constexpr std::size_t kSmallStep = 512;
-constexpr std::size_t kLarge = std::size_t{1} << 20;
+constexpr std::size_t kLarge = kMebibyte;
 /// What the driver hands out at least, so that smaller steps would save nothing.
 constexpr std::size_t kLargeStep = std::size_t{2} << 20;
 
@@ -57,14 +58,26 @@ void* DeviceAllocator::allocate(std::size_t bytes) {
 
 void* DeviceAllocator::from_device(std::size_t bytes) {
     ++device_allocations_;
+    if (!free_.empty()) {
+        try {
+            return allocate_device(bytes);
+        } catch (const Error& error) {
+            if (error.code() != ErrorCode::out_of_memory)
+                throw;
+        }
+        trim();
+    }
     try {
         return allocate_device(bytes);
     } catch (const Error& error) {
-        if (error.code() != ErrorCode::out_of_memory || free_.empty())
+        if (error.code() != ErrorCode::out_of_memory)
             throw;
+        const MemoryState state = memory_state();
+        fail(ErrorCode::out_of_memory,
+             concat(error.what(), " (", state.free_bytes / kMebibyte, " of ",
+                    state.total_bytes / kMebibyte, " MiB are free, this run has ",
+                    used_ / kMebibyte, ")"));
     }
-    trim();
-    return allocate_device(bytes);
 }
 
 void DeviceAllocator::release(void* at) noexcept {
