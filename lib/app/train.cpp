@@ -52,9 +52,9 @@ ModelSettings machine_settings(const TrainOptions& options, const Environment& e
             ? options.threads
             : std::max<std::size_t>(available_cores() / local_processes(environment, launched), 1);
     ModelSettings settings{
-        .threads = threads, .device = options.device, .backend = options.backend};
+        .threads = threads, .device = training_device(options), .backend = options.backend};
     settings.backend.cuda.compute =
-        parse_precision(options.precision, parse_device(options.device));
+        parse_precision(options.precision, parse_device(settings.device));
     return settings;
 }
 
@@ -108,6 +108,10 @@ class Training {
         if (!options_.validation.empty())
             validation_ = open_data(options_.validation, options_, machine_.pool(), reporter_);
         recipe_ = train_recipe(options_, start_.config, pairs_->size(), ranks);
+        if (!options_.dry_run) // with auto, a GPU may be one that cannot be used
+            check_training_device(options_, machine_.backend().device());
+        if (!machine_.passed_over().empty())
+            reporter_.warning("", machine_.passed_over());
     }
 
     void plan(int ranks) {
@@ -128,6 +132,8 @@ class Training {
         TextOutput output("");
         output.write(options_.format == "json" ? plan_json(run) : plan_table(run));
         output.finish();
+        if (!parse_device(training_device(options_)).is_cpu())
+            reporter_.note("memory is the CPU's; a GPU takes larger parts");
     }
 
     /// For rank 0, and then for the others.
@@ -197,9 +203,11 @@ class Training {
         all["data"] = data_names(options_.data);
         all["pairs"] = concat(pairs_->size());
         const Device device = machine_.backend().device();
-        if (const DType compute = parse_precision(options_.precision, device);
-            compute != DType::f32)
-            all["precision"] = std::string(dtype_name(compute));
+        if (!device.is_cpu()) { // states from before there was another one have none
+            all["device"] = "cuda";
+            if (options_.backend.cuda.tf32)
+                all["tf32"] = "1";
+        }
         return all;
     }
 

@@ -48,12 +48,14 @@ int open_folder(const std::string& path) {
     return fd;
 }
 
-/// Makes `path` where there is nothing yet. Opens and locks it.
-int open_locked(const std::string& path) {
+/// Makes `path` where there is nothing yet, and then `made` is where it is. Opens and locks it.
+int open_locked(const std::string& path, std::string& made) {
     if (path.empty())
         fail(ErrorCode::invalid_argument, "write a run: the folder's name is empty");
     const std::string target = io::resolve_links(path); // a link to nothing is a folder to be made
-    if (::mkdir(target.c_str(), 0777) != 0 && errno != EEXIST)
+    if (::mkdir(target.c_str(), 0777) == 0)
+        made = target;
+    else if (errno != EEXIST)
         fail_errno(concat("make ", path), errno);
     const int fd = ::open(target.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 && errno == ENOTDIR)
@@ -80,18 +82,25 @@ int open_locked(const std::string& path) {
 struct RunFolder::Impl {
     Impl(const std::string& given, RunMode mode)
         : path(without_trailing_slashes(given)), follows(mode == RunMode::follow),
-          fd(follows ? open_folder(path) : open_locked(path)), log(in("log.jsonl")) {
+          fd(follows ? open_folder(path) : open_locked(path, made)), log(in("log.jsonl")) {
         try {
             if (!follows)
                 begin(mode);
         } catch (...) {
-            ::close(fd);
+            close();
             throw;
         }
     }
-    ~Impl() { ::close(fd); }
+    ~Impl() { close(); }
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
+
+    /// A folder that is made for nothing goes again, as long as it is locked.
+    void close() const {
+        if (!made.empty())
+            (void)::rmdir(made.c_str()); // an empty one alone
+        ::close(fd);
+    }
 
     std::string in(std::string_view name) const { return concat(path, "/", name); }
     std::string state() const { return in("state"); }
@@ -139,7 +148,8 @@ struct RunFolder::Impl {
     }
 
     std::string path;
-    bool follows; ///< writes nothing
+    bool follows;     ///< writes nothing
+    std::string made; ///< the folder, where this made it; else empty
     int fd;
     RunLog log;
     std::optional<bool> exchanges; ///< whether folders can be exchanged here; asked once

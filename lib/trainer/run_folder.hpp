@@ -27,7 +27,8 @@ enum class RunMode : std::uint8_t {
 /// forked meanwhile. Other files in it (notes, plots) are left alone.
 class RunFolder {
   public:
-    /// Makes the folder where there is none; a link to a folder is followed.
+    /// Makes the folder where there is none, which goes again with this if nothing is written into
+    /// it; a link to a folder is followed.
     /// Errors: invalid_argument (it holds a run, or to resume a model without a state; no folder;
     /// something of a run's names that no run has written), io_failure (it cannot be made or
     /// written, another process is writing it), not_found (no folder above it).

@@ -21,6 +21,15 @@ constexpr std::string_view kFormat = "clip-train state";
 constexpr std::string_view kVersion = "1";
 constexpr std::string_view kSetting = "setting.";
 constexpr std::string_view kChecksum = "checksum";
+/// A setting whose name is no option's, or which is not there where it has its first value: states
+/// from before there was another one go on.
+struct KnownSetting {
+    std::string_view key, shown, absent;
+};
+// In this order: where a device differs, so does what it can be told.
+constexpr std::array<KnownSetting, 3> kKnownSettings{{{"device", "--device", "cpu"},
+                                                      {"precision", "--precision", "fp32"},
+                                                      {"tf32", "CLIP_CUDA_TF32", "0"}}};
 constexpr std::string_view kLossScale = "loss-scale", kGoodSteps = "good-steps";
 constexpr std::uint64_t kLargestScale = std::uint64_t{1} << 62U;
 constexpr std::size_t kChecksumBytes = 4;
@@ -147,23 +156,36 @@ RunState state_of(const io::TensorStore& store) {
     return state;
 }
 
-void check_settings(const std::string& what, const std::map<std::string, std::string>& then,
-                    const std::map<std::string, std::string>& now) {
-    const auto spelt = [](const std::map<std::string, std::string>& settings,
-                          const std::string& key) {
-        const auto found = settings.find(key);
-        return found == settings.end() ? std::string("none")
-                                       : concat("'", io::path_to_utf8(found->second), "'");
-    };
-    std::map<std::string, std::string> both = then;
+using Settings = std::map<std::string, std::string>;
+
+/// What a setting is, or is where it is absent.
+std::string spelt(const Settings& settings, const std::string& key) {
+    const auto found = settings.find(key);
+    if (found != settings.end())
+        return concat("'", io::path_to_utf8(found->second), "'");
+    for (const KnownSetting& known : kKnownSettings)
+        if (known.key == key)
+            return concat("'", known.absent, "'");
+    return "none";
+}
+
+void check_setting(const std::string& what, const std::string& key, std::string_view shown,
+                   const Settings& then, const Settings& now) {
+    if (spelt(then, key) != spelt(now, key))
+        fail(ErrorCode::version_mismatch,
+             concat(what, ": ", shown, " was ", spelt(then, key), " when it began and is ",
+                    spelt(now, key),
+                    " now; give it as it was, or begin anew in another "
+                    "folder or with --overwrite"));
+}
+
+void check_settings(const std::string& what, const Settings& then, const Settings& now) {
+    for (const KnownSetting& known : kKnownSettings)
+        check_setting(what, std::string(known.key), known.shown, then, now);
+    Settings both = then;
     both.insert(now.begin(), now.end());
     for (const auto& [key, ignored] : both)
-        if (spelt(then, key) != spelt(now, key))
-            fail(ErrorCode::version_mismatch,
-                 concat(what, ": ", key, " was ", spelt(then, key), " when it began and is ",
-                        spelt(now, key),
-                        " now; give it as it was, or begin anew in another "
-                        "folder or with --overwrite"));
+        check_setting(what, key, key, then, now);
 }
 
 /// The stored tensors in the order of `entries`.

@@ -39,7 +39,7 @@ void write_run_state(const std::string& path, const RunState& state, const Param
 /// `what` begins the message about settings. A checksum that does not fit is bad_format. Errors:
 /// bad_format, truncated, not_found, io_failure, shape_mismatch (parameters of another model),
 /// version_mismatch (another version of this format; settings that differ: the first one is
-/// named, with both values).
+/// named, with both values). Without them, a state's device is cpu, its precision fp32.
 RunState read_run_state(const std::string& path, const std::string& what, Parameters& parameters,
                         const MutView& average, const std::map<std::string, std::string>& settings);
 

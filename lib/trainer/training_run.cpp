@@ -84,7 +84,26 @@ class Run {
         total_ = loader_->batches_per_epoch() * recipe.epochs;
     }
 
+    /// Says with what ends it that there is a state to go on from, as far as that can help.
     RunResult run() {
+        try {
+            return all_steps();
+        } catch (const Error& error) {
+            const ErrorCode code = error.code();
+            const bool may_pass = code == ErrorCode::device_failure ||
+                                  code == ErrorCode::internal || code == ErrorCode::out_of_memory ||
+                                  code == ErrorCode::io_failure;
+            if (saved_ == 0 || !may_pass)
+                throw;
+            throw Error(code,
+                        concat(error.what(), "; the state of step ", saved_,
+                               " is kept; the same command with --resume goes on from there"),
+                        error.where());
+        }
+    }
+
+  private:
+    RunResult all_steps() {
         const std::uint64_t first = state_.step;
         train::Batch batch;
         bool stopped = false;
@@ -93,7 +112,7 @@ class Run {
             const auto begin = Clock::now();
             if (!loader_->next(batch))
                 break;
-            StepRecord record = step(batch);
+            StepRecord record = step_in_memory(batch);
             record.seconds = seconds_since(begin);
             record.samples_per_second = static_cast<double>(recipe_.batch_size) / record.seconds;
             const train::LoaderStats& stats = loader_->stats();
@@ -117,7 +136,6 @@ class Run {
                 .model_id = model_id_};
     }
 
-  private:
     bool stop_asked() const { return inputs_.stop != nullptr && *inputs_.stop; }
     bool writes() const { return inputs_.folder != nullptr && inputs_.ranks.rank() == 0; }
 
@@ -130,6 +148,7 @@ class Run {
             state_.loss_scale = kFirstScale;
         if (inputs_.folder != nullptr && inputs_.folder->has_state()) {
             state_ = inputs_.folder->load(parameters_, average(), state_.settings);
+            saved_ = state_.step;
             if (scales_loss() != (state_.loss_scale > 0)) // it went on with another device
                 state_.loss_scale = scales_loss() ? kFirstScale : 0;
             return;
@@ -154,6 +173,23 @@ class Run {
                 .first_row =
                     recipe_.batch_size * static_cast<std::uint64_t>(inputs_.ranks.rank()) / ranks,
                 .loss_scale = static_cast<float>(loss_scale())};
+    }
+
+    StepRecord step_in_memory(const train::Batch& batch) {
+        try {
+            return step(batch);
+        } catch (const Error& error) {
+            if (error.code() != ErrorCode::out_of_memory)
+                throw;
+            // Where there is a state, the batch and its slices can no longer be others.
+            throw Error(error.code(),
+                        concat(error.what(), saved_ == 0
+                                                 ? " (hint: fewer rows at a time need less: "
+                                                   "--accumulate, --checkpoint-activations, or a "
+                                                   "smaller -b)"
+                                                 : " (hint: --checkpoint-activations needs less)"),
+                        error.where());
+        }
     }
 
     /// Forward, backward, and the change of the weights.
@@ -279,6 +315,8 @@ class Run {
             fail_not_finite("weights are no longer finite", state_.step);
         if (writes())
             inputs_.folder->save(state_, parameters_, average());
+        if (inputs_.folder != nullptr)
+            saved_ = state_.step;
     }
 
     bool weights_are_finite() {
@@ -339,7 +377,8 @@ class Run {
     Parameters parameters_;
     TowerContext context_;
     RunState state_;
-    Tensor average_; ///< laid out as the weights; empty where none is kept
+    std::uint64_t saved_ = 0; ///< the step of the state in the folder; 0: there is none
+    Tensor average_;          ///< laid out as the weights; empty where none is kept
     std::unique_ptr<Learner> learner_;
     std::optional<train::BatchLoader> loader_;
     std::uint64_t total_ = 0;
@@ -385,7 +424,7 @@ std::map<std::string, std::string> recipe_settings(const Recipe& recipe) {
         {"shuffle-buffer", concat(recipe.shuffle_buffer)},
         {"average", text_of(recipe.average)}};
     if (recipe.precision != DType::f32) // states from before there was any other go on
-        settings["precision"] = std::string(dtype_name(recipe.precision));
+        settings["precision"] = recipe.precision == DType::f16 ? "fp16" : "bf16";
     return settings;
 }
 

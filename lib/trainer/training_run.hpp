@@ -119,7 +119,8 @@ struct RunInputs {
 ///
 /// Errors: invalid_argument, bad_format (data; a loss or gradient that is not a number: nothing is
 /// saved of that step, the last state stays), version_mismatch (a state of another recipe),
-/// io_failure (writing), those of a thread of the loader.
+/// io_failure (writing), out_of_memory, device_failure, those of a thread of the loader. Where the
+/// folder has a state and the cause may pass, the message says so.
 RunResult train(const Recipe& recipe, const RunSettings& settings, const RunInputs& inputs);
 
 /// Prefixes of weights that are left as they are.

@@ -74,6 +74,38 @@ TEST_CASE("train options: what excludes each other is refused") {
     refused([](TrainOptions& o) { o.augment.flip = 2; });
 }
 
+TEST_CASE("train options: what only the CPU can, and what only a GPU can") {
+    const Device gpu{Device::Kind::cuda, 0};
+    const auto message = [](const TrainOptions& options, Device device) -> std::string {
+        try {
+            check_training_device(options, device);
+        } catch (const Error& error) {
+            return error.what();
+        }
+        return "";
+    };
+    TrainOptions options = usable();
+    CHECK(training_device(options) == "auto");
+    for (const char* objective : {"bag-of-words", "caption"}) {
+        options.objective = objective;
+        options.device = "auto";
+        CHECK(training_device(options) == "cpu");
+        options.device = "cuda:1";
+        CHECK(training_device(options) == "cuda:1");
+        CHECK(message(options, Device{}).empty());
+        CHECK(message(options, gpu) == "--objective " + options.objective +
+                                           ": only on the CPU (got cuda:0; hint: --device cpu)");
+    }
+    options = usable();
+    CHECK(message(options, gpu).empty());
+    for (const char* precision : {"fp16", "bf16"}) {
+        options.precision = precision;
+        CHECK(message(options, gpu).empty());
+        CHECK(message(options, Device{}) ==
+              "--precision: training on the CPU computes in fp32 (got " + options.precision + ")");
+    }
+}
+
 TEST_CASE("train log: lines are objects with the promised keys") {
     trainer::StepRecord step{.step = 3,
                              .epoch = 1,

@@ -162,7 +162,7 @@ TEST_CASE("cuda memory: freed blocks are handed out again, and given back where 
     const std::string said =
         message_of(ErrorCode::out_of_memory, [&] { allocator.allocate(std::size_t{20} << 20); });
     CHECK(said.starts_with("cuda: allocate device memory: no room for 20971520 bytes ("));
-    CHECK(said.find(" of 142 MiB are free, this run has 90)") != std::string::npos);
+    CHECK(said.ends_with(" MiB are free, this run has 90)"));
     allocator.release(large);
     allocator.release(other);
     allocator.release(small);

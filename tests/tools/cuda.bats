@@ -214,3 +214,114 @@ at_least() {
     emulated devices=1
     expect_status 0 clip-embed --text --device auto --precision int8 <<<"a cat"
 }
+
+# Twelve steps on pairs.tsv, with a state each fourth.
+small_run() {
+    pictures
+    printf 'path\ttext\n' >pairs.tsv
+    local file number=0
+    for file in pictures/*; do
+        number=$((number + 1))
+        printf '%s\tpicture number %d\n' "$file" $number >>pairs.tsv
+    done
+    tiny=(--quiet --arch ViT-w64-l1-p8-i32+w64-l1-c16 --tokenizer "$CLIP_GOLDEN/micro-vit-hf" -b 4 --epochs 4
+        --save-every 2 --seed 3)
+}
+
+# kept WORDS ARGUMENTS...: clip-train --resume of "run" is refused with these words, and the state stays.
+kept() {
+    local words=$1 before
+    shift
+    before=$(sha256sum <run/state)
+    expect_status 2 clip-train "${tiny[@]}" --resume -o run "$@" pairs.tsv
+    [ "$(wc -l <err)" = 1 ]
+    grep -qF -- "$words" err || {
+        cat err
+        return 1
+    }
+    [ "$(sha256sum <run/state)" = "$before" ]
+}
+
+@test "cuda: a run goes on only with the device, the precision and the TF32 that it began with" {
+    small_run
+    emulated devices=1
+    clip-train "${tiny[@]}" --device cpu --stop-after 2 -o run pairs.tsv
+    kept "--device was 'cpu' when it began and is 'cuda' now; give it as it was" --device cuda
+    clip-train "${tiny[@]}" --device cpu --resume --stop-after 1 -o run pairs.tsv
+    rm -r run
+    clip-train "${tiny[@]}" --device cuda --stop-after 2 -o run pairs.tsv
+    kept "--device was 'cuda' when it began and is 'cpu' now" --device cpu
+    kept "--precision was 'fp16' when it began and is 'fp32' now" --device cuda --precision fp32
+    kept "--precision was 'fp16' when it began and is 'bf16' now" --device cuda --precision bf16
+    CLIP_CUDA_TF32=1 kept "CLIP_CUDA_TF32 was '0' when it began and is '1' now" --device cuda
+    clip-train "${tiny[@]}" --device cuda --precision fp16 --resume --stop-after 1 -o run pairs.tsv
+    [ "$(jq -s length run/log.jsonl)" = 3 ]
+}
+
+@test "cuda: a training step that fails says what is kept, and --resume goes on to the same weights" {
+    small_run
+    emulated devices=1
+    clip-train "${tiny[@]}" --device cuda --stop-after 4 -o whole pairs.tsv
+    local launch steps=0
+    for launch in 100 200 400 800 1600; do # which step that is in depends on the kernels
+        rm -rf run
+        emulated fault_launch=$launch
+        clip-train "${tiny[@]}" --device cuda --stop-after 4 -o run pairs.tsv 2>err && break
+        [ "$(wc -l <err)" = 1 ]
+        if [ -e run/state ]; then
+            steps=$((steps + 1))
+            grep -qE "cudaErrorIllegalAddress.*; the state of step 2 is kept; the same command with --resume goes on from there$" err
+            emulated devices=1
+            clip-train "${tiny[@]}" --device cuda --resume --stop-after 2 -o run pairs.tsv
+            cmp run/state whole/state
+            break
+        fi
+        grep -q -- --resume err && return 1
+    done
+    [ $steps -gt 0 ]
+}
+
+@test "cuda: a run that cannot begin leaves no folder, and one that finds no room says what needs less" {
+    small_run
+    emulated memory=1K
+    expect_status 2 clip-train "${tiny[@]}" --device cuda -o run pairs.tsv
+    [ ! -e run ]
+    mkdir run
+    expect_status 2 clip-train "${tiny[@]}" --device cuda -o run pairs.tsv
+    [ -d run ]
+    local memory told=0
+    for memory in $(seq 4 2 40); do # MiB; where the weights have room and a step has not
+        emulated "memory=${memory}M"
+        clip-train "${tiny[@]}" -b 12 --epochs 1 --device cuda -o run pairs.tsv 2>err && break
+        grep -q "no room for" err
+        if grep -qF "hint: fewer rows at a time need less: --accumulate" err; then
+            told=$((told + 1))
+            break
+        fi
+    done
+    [ $told -gt 0 ]
+}
+
+@test "cuda: objectives that only the CPU has are refused with a hint, and auto takes the CPU" {
+    small_run
+    emulated devices=1
+    local objective
+    for objective in bag-of-words caption; do
+        expect_status 2 clip-train "${tiny[@]}" --objective $objective --device cuda -o run pairs.tsv
+        grep -qF -- "--objective $objective: only on the CPU (got cuda:0; hint: --device cpu)" err
+        [ ! -e run ]
+    done
+    expect_status 0 clip-train "${tiny[@]}" --objective bag-of-words --device auto --stop-after 1 -o run pairs.tsv
+    expect_status 2 clip-train "${tiny[@]}" --objective caption --device auto --precision bf16 -o other pairs.tsv
+    grep -qF -- "--precision: training on the CPU computes in fp32 (got bf16)" err
+    [ ! -e other ]
+}
+
+@test "cuda: --dry-run says whose memory it plans" {
+    small_run
+    emulated devices=1
+    expect_status 0 clip-train "${tiny[@]:1}" --device cuda --dry-run pairs.tsv
+    grep -qF "memory is the CPU's; a GPU takes larger parts" err
+    expect_status 0 clip-train "${tiny[@]:1}" --device cpu --dry-run pairs.tsv
+    if grep -q GPU err; then return 1; fi
+}

@@ -120,7 +120,8 @@ TEST_CASE("run folder: each part of a run alone is a run") {
 TEST_CASE(
     "run folder: --resume begins where nothing is, and a log without a state is not continued") {
     const TempFolder place;
-    RunFolder(place / "run", RunMode::resume);
+    fs::create_directory(place / "run");
+    RunFolder(place / "run", RunMode::resume); // what it did not make stays
     write_file(place / "run/log.jsonl", "{\"step\":1}\n");
     {
         RunFolder folder(place / "run", RunMode::resume);
@@ -130,6 +131,24 @@ TEST_CASE(
         folder.log("{\"step\":2}");
     }
     CHECK(read_file(place / "run/log.jsonl") == "{\"step\":1,\"new\":1}\n{\"step\":2}\n");
+}
+
+TEST_CASE("run folder: one that was made for nothing goes again, and nothing else") {
+    const TempFolder place;
+    fs::create_symlink("target", place / "link");
+    for (const char* name : {"run", "link"}) {
+        {
+            const RunFolder folder(place / name, RunMode::resume);
+            CHECK(fs::is_directory(place / name));
+        }
+        CHECK_FALSE(fs::exists(place / name));
+    }
+    CHECK(fs::is_symlink(place / "link"));
+    {
+        const RunFolder folder(place / "run", RunMode::resume);
+        write_file(place / "run/notes", "x");
+    }
+    CHECK(read_file(place / "run/notes") == "x");
 }
 
 TEST_CASE("run folder: names") {

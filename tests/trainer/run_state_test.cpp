@@ -81,6 +81,19 @@ TEST_CASE("run state: the first setting that differs is named") {
     CHECK(message(settings).find(": a was none when it began and is 'b' now") != std::string::npos);
     settings = saved.run.state.settings;
     settings["data"] = "other.tar";
+    // What is absent is the CPU's, and a device is named before what it was told.
+    settings["tf32"] = "1";
+    CHECK(message(settings).find(": CLIP_CUDA_TF32 was '0' when it began and is '1' now") !=
+          std::string::npos);
+    settings["precision"] = "fp16";
+    CHECK(message(settings).find(": --precision was 'fp32' when it began and is 'fp16' now") !=
+          std::string::npos);
+    settings["device"] = "cuda";
+    CHECK(message(settings).find(": --device was 'cpu' when it began and is 'cuda' now") !=
+          std::string::npos);
+    settings["device"] = "cpu";
+    settings["precision"] = "fp32";
+    settings["tf32"] = "0";
     CHECK(message(settings).find("data was 'file:caf%E9.tar' when") != std::string::npos);
     CHECK(code_of([&] {
               read_run_state(saved.path, "", saved.other.parameters, view_of(saved.other.average),
