@@ -24,7 +24,7 @@ if [ ! -x "$bench/cuda_bench" ]; then
     exit 2
 fi
 # Says itself what is missing where there is no GPU.
-timeout 60 "$bench/cuda_bench"
+timeout 50 "$bench/cuda_bench"
 timeout 40 "$bench/cuda_bench" --filter linear --gemm cublaslt ||
     skip "products by cuBLASLt" "see above"
 if "$PYTHON" -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
@@ -39,7 +39,7 @@ for arch in ViT-B-32 ViT-L-14; do
     model=$MODELS/random-$arch
     [ -d "$model" ] || "$bench/random_checkpoint" $arch "$model"
     for precision in fp16 bf16 fp32; do
-        timeout 30 "$bench/tower_bench" "$model" --device cuda --precision $precision \
+        timeout 20 "$bench/tower_bench" "$model" --device cuda --precision $precision \
             --count 2048 --batch 256 --repeat 5
     done
 done
