@@ -28,7 +28,8 @@ test: deps
 test-release:
 	cmake -S . -B $(BUILD) -DCLIP_BUILD_TESTS=ON -DCLIP_WERROR=ON $(CMAKE_FLAGS)
 	cmake --build $(BUILD) --parallel $(JOBS)
-	ctest --test-dir $(BUILD) --output-on-failure
+	ctest --test-dir $(BUILD) --output-on-failure --label-exclude cuda
+	ctest --test-dir $(BUILD) --output-on-failure --label-regex cuda --parallel $(JOBS)
 
 # The library's tests again, under AddressSanitizer and UndefinedBehaviorSanitizer.
 test-sanitize:
