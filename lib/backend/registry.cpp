@@ -66,7 +66,7 @@ std::unique_ptr<Backend> make_named_backend(const std::string& device, ThreadPoo
         } catch (const Error& error) {
             if (passed_over != nullptr)
                 *passed_over =
-                    concat("there is a GPU, but ", error.what(), "; computing on the CPU");
+                    concat("a GPU is passed over (", error.what(), "); computing on the CPU");
         }
         return make_backend(Device{}, pool, options);
     }
