@@ -219,7 +219,7 @@ void define(CLI::App& app, app::TrainOptions& options, cli::CommonOptions& commo
 
 int run(cli::RunContext& context, app::TrainOptions& options, const cli::CommonOptions& common) {
     options.threads = common.threads;
-    options.device = common.device;
+    options.device = cmd::device_of_process(common.device);
     options.backend = cmd::read_backend_options();
     cmd::StandardReporter reporter(context);
     const app::TrainSummary summary =

@@ -66,6 +66,15 @@ std::vector<std::string> version_lines() {
     return lines;
 }
 
+std::string device_of_process(const std::string& device) {
+    if (device != "cuda")
+        return device;
+    for (const char* name : {"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"})
+        if (const std::string rank = variable(name); !rank.empty())
+            return concat("cuda:", rank);
+    return device;
+}
+
 BackendOptions read_backend_options() {
     BackendOptions options{.cuda_plugin = variable("CLIP_CUDA_PLUGIN")};
     const auto refuse = [](const char* name, const std::string& got, const char* want) {

@@ -26,6 +26,10 @@ app::Environment read_environment(const std::string& program);
 /// Further lines of --version.
 std::vector<std::string> version_lines();
 
+/// "cuda" of one of several processes on a machine: the GPU with its number among them, as MPI's
+/// and Slurm's launchers tell it. Anything else as it is.
+std::string device_of_process(const std::string& device);
+
 /// CLIP_CUDA_PLUGIN, CLIP_CUDA_GEMM and CLIP_CUDA_TF32. Errors: invalid_argument.
 BackendOptions read_backend_options();
 

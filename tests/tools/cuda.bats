@@ -325,3 +325,12 @@ kept() {
     expect_status 0 clip-train "${tiny[@]:1}" --device cpu --dry-run pairs.tsv
     if grep -q GPU err; then return 1; fi
 }
+
+@test "cuda: a process of several takes the GPU of its number" {
+    small_run
+    emulated devices=2
+    OMPI_COMM_WORLD_LOCAL_RANK=1 expect_status 0 clip-train "${tiny[@]}" --device cuda --stop-after 1 -o run pairs.tsv
+    emulated devices=1
+    OMPI_COMM_WORLD_LOCAL_RANK=1 expect_status 2 clip-train "${tiny[@]}" --device cuda -o other pairs.tsv
+    grep -qF "cuda:1: there is no such GPU" err
+}
