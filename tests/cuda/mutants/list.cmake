@@ -127,6 +127,13 @@ clip_mutant(adamw_last_quad FILE adamw.cu UNIT adamw.cu
 # Preprocessing
 clip_mutant(preprocess_rounds_down FILE preprocess.cu UNIT preprocess.cu
   FROM "sum + (1 << (kWeightBits - 1))" TO "sum" TESTS test_ops "preprocess:*")
+clip_mutant(preprocess_picture_search FILE piece_search.hpp UNIT preprocess.cu
+  FROM "if (at.first_piece <= piece)" TO "if (at.first_piece < piece)" TESTS test_ops "preprocess:*")
+clip_mutant(preprocess_last_lines FILE preprocess.cu UNIT preprocess.cu
+  FROM "min(line + l, lines - 1)" TO "min(line + l, lines)" TESTS test_ops "preprocess:*")
+clip_mutant(preprocess_first_line FILE preprocess.cu UNIT preprocess.cu
+  FROM "group * kLines + l - first" TO "group * kLines + l - first / kLines * kLines"
+  TESTS test_ops "preprocess:*")
 
 # Hopper: only a machine that is asked to be one has these.
 clip_mutant(hopper_no_wait FILE gemm_hopper.hpp UNIT linear_hopper.cu
