@@ -52,7 +52,7 @@ ModelSettings machine_settings(const TrainOptions& options, const Environment& e
             ? options.threads
             : std::max<std::size_t>(available_cores() / local_processes(environment, launched), 1);
     ModelSettings settings{
-        .threads = threads, .device = training_device(options), .backend = options.backend};
+        .threads = threads, .device = options.device, .backend = options.backend};
     settings.backend.cuda.compute =
         parse_precision(options.precision, parse_device(settings.device));
     return settings;
@@ -132,7 +132,7 @@ class Training {
         TextOutput output("");
         output.write(options_.format == "json" ? plan_json(run) : plan_table(run));
         output.finish();
-        if (!parse_device(training_device(options_)).is_cpu())
+        if (!parse_device(options_.device).is_cpu())
             reporter_.note("memory is the CPU's; a GPU takes larger parts");
     }
 

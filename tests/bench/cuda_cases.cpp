@@ -36,6 +36,8 @@ class Operands {
     std::unique_ptr<PreparedLinear> weights;
     std::vector<std::int64_t> offsets; ///< of sequences, or row numbers
     std::vector<std::int64_t> indices;
+    std::vector<std::int32_t> ids;
+    std::vector<float> numbers;
 
   private:
     Memory& memory_;
@@ -197,6 +199,33 @@ GpuCase contrastive_case(const Architecture& of, bool backward) {
         });
 }
 
+/// Logits over the vocabulary of CLIP's texts, with one token a row. They become their gradient,
+/// and then that of the gradient: the time is the same.
+GpuCase token_loss_case(const Architecture& of) {
+    constexpr std::int64_t kVocabulary = 49408;
+    const std::int64_t rows = 4 * of.batch;
+    return make_case("token loss", concat(rows, "x", kVocabulary), DType::f32, 0,
+                     12.0 * static_cast<double>(rows * kVocabulary), Peak::memory,
+                     [=](cuda::CudaBackend& backend, Operands& operands) {
+                         operands.ids.resize(static_cast<std::size_t>(rows));
+                         operands.numbers.assign(static_cast<std::size_t>(rows), 1.0F);
+                         operands.offsets.assign(1, 0);
+                         for (std::int64_t r = 0; r < rows; ++r) {
+                             operands.ids[static_cast<std::size_t>(r)] =
+                                 static_cast<std::int32_t>(r);
+                             operands.offsets.push_back(r + 1);
+                         }
+                         TokenLossArgs args;
+                         args.logits = operands.random({rows, kVocabulary}, 1);
+                         args.targets = {.ids = operands.ids, .offsets = operands.offsets};
+                         args.weights = operands.numbers;
+                         args.losses = operands.empty({2 * rows});
+                         args.losses.shape = {rows};
+                         args.losses.dtype = DType::f64;
+                         return ReadyOp{[=, &backend] { backend.token_loss(args); }, {args.logits}};
+                     });
+}
+
 } // namespace
 
 std::vector<GpuCase> gpu_cases(const Architecture& of) {
@@ -215,6 +244,7 @@ std::vector<GpuCase> gpu_cases(const Architecture& of) {
     cases.push_back(similarity_top_k_case(of, 1000));
     cases.push_back(contrastive_case(of, false));
     cases.push_back(contrastive_case(of, true));
+    cases.push_back(token_loss_case(of));
     return cases;
 }
 
