@@ -307,13 +307,14 @@ TEST_CASE("emulator: an asynchronous copy is there when it has been waited for, 
                    to[thread_x()] = v;
                }),
                "shared memory"));
-    CHECK(says(fault_of(
-                   [&] {
-                       copy_async(shared_memory<float>(0) + thread_x() * 4,
-                                  from + thread_x() * 4 + 1, 16);
-                   },
-                   32),
-               "misaligned"));
+    for (const int bytes : {16, 0})
+        CHECK(says(fault_of(
+                       [&] {
+                           copy_async(shared_memory<float>(0) + thread_x() * 4,
+                                      from + thread_x() * 4 + 1, bytes);
+                       },
+                       32),
+                   "misaligned"));
     // Two groups in flight: waiting for all but one says nothing of the second.
     CHECK(says(fault_of([&] {
                    const Shared<float> s = shared_memory<float>(0);

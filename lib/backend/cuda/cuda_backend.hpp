@@ -10,6 +10,8 @@ namespace clip::cuda {
 /// Some 25,000 rows fill the multiprocessors of a large GPU several times over.
 inline constexpr std::int64_t kBatchFactor = 16;
 
+/// Used by the thread that made it, and no backend of another GPU by the same thread meanwhile:
+/// which device a call is for is a setting of the thread.
 class CudaBackend final : public Backend {
   public:
     /// `pool` must outlive it. Errors: as for Context.
