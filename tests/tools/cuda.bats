@@ -318,14 +318,15 @@ kept() {
 
 @test "cuda: the objectives that predict captions have the CPU's losses within 1e-3, in training and validation" {
     small_run
+    head -n 6 pairs.tsv >few.tsv
     emulated devices=1
     local objective precision run
     for objective in bag-of-words caption; do
-        run=("${tiny[@]}" --epochs 2 --objective $objective --val pairs.tsv)
+        run=("${tiny[@]}" --epochs 1 --objective $objective --val few.tsv)
         clip-train "${run[@]}" --device cpu -o cpu.$objective pairs.tsv
         for precision in fp32 bf16 fp16; do
             clip-train "${run[@]}" --device cuda --precision $precision -o $precision.$objective pairs.tsv
-            jq -es --slurpfile cpu cpu.$objective/log.jsonl 'length == 8 and length == ($cpu | length)
+            jq -es --slurpfile cpu cpu.$objective/log.jsonl 'length == 6 and length == ($cpu | length)
                 and ([., $cpu] | transpose | all(map(.loss // .val_loss) | (.[0] - .[1] | fabs) < 1e-3 and .[0] > 1))' \
                 $precision.$objective/log.jsonl
         done
