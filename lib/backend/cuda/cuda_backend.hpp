@@ -7,9 +7,6 @@
 
 namespace clip::cuda {
 
-/// Some 25,000 rows fill the multiprocessors of a large GPU several times over.
-inline constexpr std::int64_t kBatchFactor = 16;
-
 class CudaBackend final : public Backend {
   public:
     /// `pool` must outlive it. Errors: as for Context.
@@ -28,7 +25,7 @@ class CudaBackend final : public Backend {
     DType activation_dtype(DType storage) const override {
         return takes(storage) ? storage : DType::f32;
     }
-    std::int64_t batch_factor() const override { return kBatchFactor; }
+    std::int64_t batch_factor() const override { return kCudaBatchFactor; }
     bool loss_scaling() const override { return context_.options().compute == DType::f16; }
 
     void repeat(const RepeatKey& key, const std::function<void()>& body) override {
