@@ -123,17 +123,18 @@ class Training {
                 mean_tokens(*pairs_, start_.tokenizer ? &*start_.tokenizer : nullptr,
                             static_cast<std::size_t>(start_.config.text.context_length)),
             .ranks = ranks};
+        const Device device = parse_device(training_device(options_)); // which need not be there
+        recipe_.precision = parse_precision(options_.precision, device);
         const PlannedRun run{
             .start = start_,
             .recipe = recipe_,
             .data = data,
-            .plan = trainer::plan_training(recipe_, run_settings(), start_.config, data),
-            .threads = machine_.pool().size()};
+            .plan = trainer::plan_training(recipe_, run_settings(), start_.config, data, device),
+            .threads = machine_.pool().size(),
+            .device = device};
         TextOutput output("");
         output.write(options_.format == "json" ? plan_json(run) : plan_table(run));
         output.finish();
-        if (!parse_device(training_device(options_)).is_cpu())
-            reporter_.note("memory is the CPU's; a GPU takes larger parts");
     }
 
     /// For rank 0, and then for the others.
