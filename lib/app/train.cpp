@@ -55,6 +55,9 @@ ModelSettings machine_settings(const TrainOptions& options, const Environment& e
         .threads = threads, .device = training_device(options), .backend = options.backend};
     settings.backend.cuda.compute =
         parse_precision(options.precision, parse_device(settings.device));
+    // A plan is arithmetic: a GPU that is named need not be there.
+    if (options.dry_run && settings.device != "auto")
+        settings.device = "cpu";
     return settings;
 }
 
@@ -123,7 +126,8 @@ class Training {
                 mean_tokens(*pairs_, start_.tokenizer ? &*start_.tokenizer : nullptr,
                             static_cast<std::size_t>(start_.config.text.context_length)),
             .ranks = ranks};
-        const Device device = parse_device(training_device(options_)); // which need not be there
+        const std::string named = training_device(options_);
+        const Device device = named == "auto" ? machine_.backend().device() : parse_device(named);
         recipe_.precision = parse_precision(options_.precision, device);
         const PlannedRun run{
             .start = start_,

@@ -82,6 +82,7 @@ std::string plan_table(const PlannedRun& run) {
     const int ranks = run.data.ranks;
     const char* whose = ranks > 1 ? ", of each process" : "";
     const std::string where = plan.on_device ? ", on the GPU" : "";
+    const bool vit = run.start.config.vision.vit; // what a ResNet takes is known in part
     return row("model", run.start.config.name()) +
            row("begins with",
                run.start.checkpoint ? run.start.checkpoint->id() : "random weights") +
@@ -103,14 +104,15 @@ std::string plan_table(const PlannedRun& run) {
            row("  packed weights", size_text(plan.packed_bytes)) +
            row("  activations",
                concat(size_text(plan.activation_bytes),
-                      plan.on_device
-                          ? concat(", ", precision_name(recipe.precision), " inside of blocks")
-                          : "")) +
-           (plan.on_device
-                ? row("  pictures", size_text(plan.picture_bytes)) +
-                      row("  workspace", concat("about ", size_text(plan.workspace_bytes))) +
-                      row("host memory", "") + row("  pictures ahead", size_text(plan.input_bytes))
-                : row("  pictures ahead", size_text(plan.input_bytes)));
+                      plan.on_device ? concat(", ", precision_name(recipe.precision),
+                                              vit ? " inside of blocks" : " inside of text blocks")
+                                     : "")) +
+           (plan.on_device ? row("  pictures", size_text(plan.picture_bytes)) +
+                                 row("  workspace", concat(vit ? "about " : "at least ",
+                                                           size_text(plan.workspace_bytes))) +
+                                 row("host memory", size_text(plan.input_bytes)) +
+                                 row("  pictures ahead", size_text(plan.input_bytes))
+                           : row("  pictures ahead", size_text(plan.input_bytes)));
 }
 
 std::string plan_json(const PlannedRun& run) {
