@@ -95,8 +95,9 @@ void define_retrieval(CLI::App& app, EvalOptions& options) {
     cli::add_operands(app, "FILE", own.inputs,
                       "embedding files (default: encode what --pairs names)");
     cli::add_text(app, "--pairs", own.pairs, "FILE", "which pictures and captions belong together",
-                  "A path, a tab and a caption in each line, or JSON lines with path and text. "
-                  "Without it, the key path in the rows of captions says it.")
+                  "A path, a tab and a caption in each line, a table (.tsv, .csv) whose first "
+                  "line names the columns, or JSON lines with path and text. Without it, the key "
+                  "path in the rows of captions says it.")
         ->group(cli::kInputGroup);
     cmd::add_picture_options(app, own.pictures);
     add_report_options(app, options.eval);

@@ -93,7 +93,8 @@ void define_model(CLI::App& app, app::TrainOptions& options) {
         ->group(cli::kModelGroup);
     cli::add_text(app, "--tokenizer", options.tokenizer, "FILE",
                   "tokenizer files, or the folder that they are in",
-                  "Without it, what lies beside --init, in $CLIP_VOCAB or in the data folder.")
+                  "Without it, what lies beside --init, in $CLIP_VOCAB or in the data folder. For "
+                  "the model of --init it has to have as many ids, and should have the same.")
         ->group(cli::kModelGroup);
     cli::add_number<std::size_t>(app, "--train-tokenizer", options.train_tokenizer, "SIZE",
                                  "learn a vocabulary of SIZE ids from the captions", "", 0,

@@ -47,7 +47,8 @@ Classifier load_classifier(const std::string& path) {
     const io::EmbeddingReader reader = io::EmbeddingReader::open(path);
     Classifier out{.model = reader.header().model,
                    .logit_scale = reader.header().logit_scale,
-                   .dim = reader.header().dim};
+                   .dim = reader.header().dim,
+                   .settings = reader.header().settings};
     if (const std::string layer = other_layer(reader.header().settings); !layer.empty())
         fail(ErrorCode::bad_format,
              concat("read classifier ", path, ": its vectors are of the layer ", layer,

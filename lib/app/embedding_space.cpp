@@ -33,6 +33,7 @@ void EmbeddingSpace::meet(const std::string& name, const std::string& model,
         fail(ErrorCode::shape_mismatch, concat("the embedding has ", dim, " values (want ", dim_,
                                                ", as ", dim_name_, " has)"));
     }
+    settings_.meet(name, settings);
 }
 
 void EmbeddingSpace::meet(const std::string& name, const io::EmbeddingHeader& header) {

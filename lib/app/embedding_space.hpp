@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Vectors can only be compared where they come from one model and one layer of it.
+// Vectors can only be compared where they come from one model and one layer of it; where files were
+// made with another precision or on another device, there is a warning.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "app/embedding_settings.hpp"
+#include "app/reporter.hpp"
 #include "io/embedding_file.hpp"
 
 namespace clip::app {
@@ -14,6 +17,10 @@ namespace clip::app {
 /// What all vectors of a run have in common. The first that says its model decides.
 class EmbeddingSpace {
   public:
+    /// `reporter` must outlive this.
+    explicit EmbeddingSpace(Reporter& reporter)
+        : settings_(ComparedSettings::computing, reporter) {}
+
     /// The vectors of `name` are of `model` (empty: nothing is known of it), of the layer that
     /// `settings` says, and `dim` wide.
     /// Errors: version_mismatch (another model or layer than before: names both), shape_mismatch
@@ -36,6 +43,7 @@ class EmbeddingSpace {
     std::int64_t dim_ = 0;
     std::string dim_name_;
     std::optional<double> logit_scale_;
+    EmbeddingSettings settings_;
 };
 
 } // namespace clip::app

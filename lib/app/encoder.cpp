@@ -97,7 +97,7 @@ void Encoder::encode_on_device(std::span<const Input* const> inputs,
     vectors_.resize(inputs.size() * dim);
     session_.model().encode_pictures(
         std::ssize(inputs),
-        [&](std::int64_t i, MutView to) { batch_->make(static_cast<std::size_t>(i), to); },
+        [&](std::int64_t first, MutView to) { batch_->make(static_cast<std::size_t>(first), to); },
         vectors_, options_.layer);
     // Close the gaps that broken pictures left.
     std::vector<Encoded*> decoded;

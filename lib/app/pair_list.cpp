@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include "app/pair_list.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
 #include "base/concat.hpp"
+#include "io/delimited.hpp"
 #include "io/input_record.hpp"
 #include "io/line_reader.hpp"
 #include "io/path_escape.hpp"
 #include "io/utf8.hpp"
+#include "train/list_file.hpp"
+#include "train/table_columns.hpp"
 
 namespace clip::app {
 
@@ -43,6 +47,12 @@ void add_object(PairList& list, std::string_view line) {
     list.add(std::move(record.item), std::move(text));
 }
 
+void add_pair(PairList& list, std::string picture, std::string caption) {
+    if (!io::is_valid_utf8(caption))
+        fail(ErrorCode::bad_format, "the caption is not UTF-8");
+    list.add(std::move(picture), std::move(caption));
+}
+
 void add_line(PairList& list, std::string_view line) {
     const std::size_t tab = line.find('\t');
     if (tab == std::string_view::npos || tab == 0)
@@ -50,9 +60,63 @@ void add_line(PairList& list, std::string_view line) {
     const std::string_view caption = line.substr(tab + 1);
     if (caption.empty())
         fail(ErrorCode::bad_format, "no caption after the tab");
-    if (!io::is_valid_utf8(caption))
-        fail(ErrorCode::bad_format, "the caption is not UTF-8");
-    list.add(std::string(line.substr(0, tab)), std::string(caption));
+    add_pair(list, std::string(line.substr(0, tab)), std::string(caption));
+}
+
+/// A row of a table that has a header.
+void add_row(PairList& list, std::string_view row, const io::DelimitedFormat& format,
+             const train::TableColumns& columns) {
+    std::vector<std::string> fields;
+    io::split_record(row, format, fields);
+    const std::size_t last = std::max(columns.picture, columns.text);
+    if (fields.size() <= last)
+        fail(ErrorCode::bad_format,
+             concat("too few fields (got ", fields.size(), ", want at least ", last + 1, ")"));
+    std::string& picture = fields[columns.picture];
+    std::string& caption = fields[columns.text];
+    if (picture.empty() || caption.empty())
+        fail(ErrorCode::bad_format, picture.empty() ? "no picture is named" : "no caption");
+    add_pair(list, std::move(picture), std::move(caption));
+}
+
+std::optional<train::TableColumns> header_columns(std::string_view first,
+                                                  const io::DelimitedFormat& format) {
+    std::vector<std::string> fields;
+    io::split_record(first, format, fields);
+    return train::columns_of_header(fields);
+}
+
+void add_failure(FailureLog& failures, std::string place, std::uint64_t position,
+                 const Error& error) {
+    Input input;
+    input.name = std::move(place);
+    input.has_item = false;
+    input.position = position;
+    failures.add(input, error);
+}
+
+PairList read_comma_table(const std::string& path, FailureLog& failures) {
+    constexpr io::DelimitedFormat kCommas{',', true};
+    train::PairSourceOptions options;
+    options.on_problem = [&](const std::string& place, const Error& error) {
+        add_failure(failures, place, 0, error);
+    };
+    train::ListFile file(path, kCommas, options);
+    const std::optional<train::TableColumns> columns = header_columns(file.read(0), kCommas);
+    if (!columns)
+        fail(ErrorCode::bad_format,
+             concat("read the pairs ", path,
+                    ": its first row does not name the columns (such as path,text)"));
+    PairList list;
+    for (std::uint64_t row = 1; row < file.size(); ++row)
+        try {
+            add_row(list, file.read(row), kCommas, *columns);
+        } catch (const Error& error) {
+            if (error.code() != ErrorCode::bad_format)
+                throw;
+            add_failure(failures, concat(path, ": row ", row), row, error);
+        }
+    return list;
 }
 
 } // namespace
@@ -80,9 +144,14 @@ std::string carried_path(std::string_view members) {
 }
 
 PairList read_pairs(const std::string& path, FailureLog& failures) {
+    if (path.ends_with(".csv"))
+        return read_comma_table(path, failures);
     const bool objects = path.ends_with(".jsonl") || path.ends_with(".ndjson");
+    constexpr io::DelimitedFormat kTabs{'\t', false};
     io::LineReader reader = io::LineReader::open(path);
     PairList list;
+    std::optional<train::TableColumns> columns; // where the first line is a header
+    bool begun = false;
     while (true) {
         try {
             std::string_view line;
@@ -94,18 +163,19 @@ PairList read_pairs(const std::string& path, FailureLog& failures) {
                 line.remove_suffix(1);
             if (line.find_first_not_of(" \t") == std::string_view::npos)
                 continue;
+            const bool first = !std::exchange(begun, true);
             if (objects || (path == "-" && line.starts_with('{')))
                 add_object(list, line);
+            else if (first && (columns = header_columns(line, kTabs)))
+                continue;
+            else if (columns)
+                add_row(list, line, kTabs, *columns);
             else
                 add_line(list, line);
         } catch (const Error& error) {
             if (error.code() == ErrorCode::io_failure)
                 throw;
-            Input input;
-            input.name = reader.where();
-            input.has_item = false;
-            input.position = reader.line_number();
-            failures.add(input, error);
+            add_failure(failures, reader.where(), reader.line_number(), error);
         }
     }
 }

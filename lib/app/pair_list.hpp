@@ -39,10 +39,10 @@ struct PairList {
 
 /// Reads lines path<TAB>caption (the first tab divides), or, where the file's name ends in .jsonl
 /// or .ndjson, objects with the keys path and text. "-" is standard input, where lines that begin
-/// with a brace are objects. Blank lines are passed over. A line that cannot be read failed: it is
-/// named
-/// ("pairs.tsv:7"), and the rest goes on.
-/// Errors: not_found, io_failure.
+/// with a brace are objects. A first line that names columns (train/table_columns.hpp) is a header:
+/// tabs then divide all fields. A .csv has one. Blank lines are passed over. A line that cannot be
+/// read failed: it is named ("pairs.tsv:7"), and the rest goes on.
+/// Errors: not_found, io_failure, bad_format (a .csv without a header, or without anything).
 PairList read_pairs(const std::string& path, FailureLog& failures);
 
 /// The key `path` among carried members, decoded. Empty where there is none.

@@ -6,6 +6,7 @@
 
 #include "app/classifier_file.hpp"
 #include "app/classifier_source.hpp"
+#include "app/embedding_settings.hpp"
 #include "app/input_source.hpp"
 #include "base/concat.hpp"
 
@@ -68,7 +69,8 @@ void encode_side(const NameList& names, bool texts, VectorTable& table, Encoder&
 class VectorReader {
   public:
     VectorReader(PairList& list, bool own_pairs, FailureLog& failures, Reporter& reporter)
-        : list_(list), own_pairs_(own_pairs), failures_(failures), reporter_(reporter) {
+        : list_(list), own_pairs_(own_pairs), failures_(failures), reporter_(reporter),
+          settings_(ComparedSettings::computing, reporter) {
         fit_tables();
     }
 
@@ -90,6 +92,7 @@ class VectorReader {
     bool own_pairs_;
     FailureLog& failures_;
     Reporter& reporter_;
+    EmbeddingSettings settings_;
     PairVectors out_;
     std::string first_;
     bool warned_ = false;
@@ -113,6 +116,7 @@ void VectorReader::check_origin(const Input& input) {
         out_.model = input.model;
     if (input.model != out_.model)
         fail_models(where, input.model, first_, out_.model);
+    settings_.meet(where, input.settings);
 }
 
 /// The index of the input's name; nothing for a row that takes no part.

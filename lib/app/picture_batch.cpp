@@ -11,8 +11,11 @@ namespace clip::app {
 
 namespace {
 
-// Decoded pictures are large: no more of them are held than keep the threads busy.
+// Decoded pictures are large: no more of them are held than keep the threads busy, and make a copy
+// and a launch worth their while. With their weights these are less than the 64 MiB that a GPU
+// takes at once.
 constexpr std::size_t kPicturesOfThread = 4;
+constexpr std::size_t kBytesAtOnce = std::size_t{56} << 20;
 
 ResizeAxis axis_of(const Taps<std::int32_t>& taps) {
     return {taps.first, taps.count, taps.weight, static_cast<std::int64_t>(taps.stride)};
@@ -24,6 +27,7 @@ void PictureBatch::begin(std::size_t count, Decode decode) {
     decode_ = std::move(decode);
     errors_.assign(count, std::nullopt);
     pictures_.clear();
+    ready_.clear();
     first_ = 0;
 }
 
@@ -37,16 +41,7 @@ void PictureBatch::decode_from(std::size_t first) {
         for (std::size_t i = begin; i < end; ++i) {
             std::optional<Error>& error = errors_[first + i];
             try {
-                Image image = decode_(first + i);
-                Picture& picture = pictures_[i];
-                if (auto plan = plan_preprocess(image, options_)) {
-                    picture.plan = std::move(*plan);
-                    picture.image = std::move(image);
-                } else {
-                    const auto side = static_cast<std::size_t>(options_.size);
-                    picture.pixels.resize(3 * side * side);
-                    preprocess(image, options_, picture.pixels.data());
-                }
+                pictures_[i] = decoded(first + i);
             } catch (const Error& caught) {
                 error = caught;
             } catch (const std::bad_alloc&) {
@@ -56,32 +51,61 @@ void PictureBatch::decode_from(std::size_t first) {
     });
 }
 
-void PictureBatch::make(std::size_t index, const MutView& to) {
-    if (index >= first_ + pictures_.size())
-        decode_from(index);
+// A picture that the backend is not to resize comes as the bytes that the host makes of it, which
+// are kept as they are.
+PictureBatch::Picture PictureBatch::decoded(std::size_t index) const {
+    Image image = decode_(index);
+    auto plan = plan_preprocess(image, options_);
+    if (!plan) {
+        const std::vector<std::uint8_t> bytes = preprocess_u8(image, options_);
+        image = make_image(options_.size, options_.size, PixelMode::rgb, image.format);
+        std::copy(bytes.begin(), bytes.end(), image.pixels.data());
+        plan = plan_preprocess(image, options_);
+        expect(plan.has_value(), "a picture of the right size is prepared anywhere");
+    }
+    return {.image = std::move(image), .plan = std::move(*plan)};
+}
+
+void PictureBatch::make(std::size_t first, const MutView& to) {
     Memory& memory = backend_.memory();
-    if (errors_[index]) {
-        memory.clear(to.data, to.bytes());
-        return;
+    const std::int64_t each = to.numel() / to.shape[0];
+    std::size_t bytes = 0;
+    for (std::int64_t i = 0; i < to.shape[0]; ++i) {
+        const std::size_t index = first + static_cast<std::size_t>(i);
+        if (index >= first_ + pictures_.size())
+            decode_from(index);
+        if (errors_[index]) {
+            const MutView broken = part_of(to, i * each, Shape{each});
+            memory.clear(broken.data, broken.bytes());
+            continue;
+        }
+        Picture& picture = pictures_[index - first_];
+        picture.to = i;
+        bytes += picture.image.pixels.size();
+        if (bytes > kBytesAtOnce && !ready_.empty()) {
+            give(to);
+            bytes = picture.image.pixels.size();
+        }
+        ready_.push_back(std::move(picture));
     }
-    Picture& picture = pictures_[index - first_];
-    if (!picture.image) {
-        memory.upload(to.data, picture.pixels.data(), to.bytes());
-        return;
-    }
-    const Image& image = *picture.image;
-    const Shape shape{image.height, image.width, 3};
-    reserve(bytes_, shape.numel(), DType::u8, memory);
-    const MutView bytes = part_of(bytes_.view(), 0, shape);
-    memory.upload(bytes.data, image.pixels.data(), bytes.bytes());
-    PreprocessArgs args{.picture = bytes,
-                        .across = axis_of(picture.plan.across),
-                        .down = axis_of(picture.plan.down),
-                        .y = to};
+    give(to);
+}
+
+void PictureBatch::give(const MutView& to) {
+    std::vector<SourcePicture> sources;
+    sources.reserve(ready_.size());
+    for (const Picture& picture : ready_)
+        sources.push_back({.pixels = {picture.image.pixels.data(), picture.image.pixels.size()},
+                           .height = picture.image.height,
+                           .width = picture.image.width,
+                           .across = axis_of(picture.plan.across),
+                           .down = axis_of(picture.plan.down),
+                           .to = picture.to});
+    PreprocessArgs args{.pictures = sources, .y = to};
     std::copy(options_.mean.begin(), options_.mean.end(), args.mean);
     std::copy(options_.std.begin(), options_.std.end(), args.std);
     ops::preprocess(backend_, args);
-    picture.image.reset();
+    ready_.clear();
 }
 
 } // namespace clip::app

@@ -11,13 +11,13 @@
 #include "base/error.hpp"
 #include "data/image.hpp"
 #include "data/preprocess.hpp"
-#include "tensor/tensor.hpp"
+#include "tensor/view.hpp"
 
 namespace clip::app {
 
-/// Decodes pictures on all threads, some at a time, and gives each to the backend's memory as a
-/// tower wants it: an upright RGB picture as its bytes, which preprocess() of the backend resizes
-/// there, and any other as what the host has made of it. The same numbers either way.
+/// Decodes pictures on all threads, some at a time, and gives them to the backend, which prepares
+/// many at once: an upright RGB picture as it is, and any other as the bytes that the host has
+/// resized it to. The same numbers either way.
 class PictureBatch {
   public:
     /// Reads and decodes picture `index`; called by several threads at a time.
@@ -29,27 +29,30 @@ class PictureBatch {
 
     /// Begins with the pictures [0, count).
     void begin(std::size_t count, Decode decode);
-    /// Writes picture `index` to `to` (3, S, S) in the backend's memory: zeros where it is broken.
-    /// Pictures are asked for in order.
-    void make(std::size_t index, const MutView& to);
+    /// Writes the pictures from `first` on to `to` (n, 3, S, S) in the backend's memory: zeros
+    /// where one is broken. Pictures are asked for in order.
+    void make(std::size_t first, const MutView& to);
     /// Why pictures could not be made, of those that were asked for.
     const std::vector<std::optional<Error>>& errors() const { return errors_; }
 
   private:
     struct Picture {
-        std::optional<Image> image; ///< to be resized as `plan` says
-        PreprocessPlan plan;
-        std::vector<float> pixels; ///< or what the host has made
+        Image image;         ///< RGB
+        PreprocessPlan plan; ///< of its resize
+        std::int64_t to = 0; ///< which of the pictures that are being made
     };
     void decode_from(std::size_t first);
+    Picture decoded(std::size_t index) const;
+    /// Hands what is ready to the backend.
+    void give(const MutView& to);
 
     Backend& backend_;
     const PreprocessOptions& options_;
     Decode decode_;
     std::size_t first_ = 0; ///< of `pictures_`
     std::vector<Picture> pictures_;
+    std::vector<Picture> ready_; ///< that are given to the backend next
     std::vector<std::optional<Error>> errors_;
-    Tensor bytes_; ///< of one picture, in the backend's memory
 };
 
 } // namespace clip::app

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "app/classifier_source.hpp"
+#include "app/embedding_settings.hpp"
 #include "app/input_source.hpp"
 #include "app/truth.hpp"
 #include "base/concat.hpp"
@@ -20,23 +21,11 @@ namespace {
 // Larger values would overflow float32 in sums of squares.
 constexpr float kLargest = 1e15F;
 
-/// The word after `key` in an embedding file's settings; empty where it is not there.
-std::string setting(std::string_view settings, std::string_view key) {
-    while (!settings.empty()) {
-        const std::size_t end = std::min(settings.find(' '), settings.size());
-        const std::string_view word = settings.substr(0, end);
-        settings.remove_prefix(std::min(end + 1, settings.size()));
-        if (word.starts_with(key))
-            return std::string(word.substr(key.size()));
-    }
-    return {};
-}
-
 class Loader {
   public:
     Loader(const ProbeFiles& files, bool several, FailureLog& failures, Reporter& reporter)
         : truth_(files.truth, several), truth_name_(files.truth), failures_(failures),
-          reporter_(reporter) {
+          reporter_(reporter), settings_(ComparedSettings::all, reporter) {
         data_.classes.several = several;
     }
 
@@ -58,13 +47,14 @@ class Loader {
     std::string truth_name_;
     FailureLog& failures_;
     Reporter& reporter_;
+    EmbeddingSettings settings_;
     std::map<std::string, std::uint32_t> index_; // of labels, in order of their first row
     bool closed_ = false;
     std::vector<std::string> items_; // (N)
     // What the first row was of; later ones must be of the same.
-    std::string first_, first_layered_, first_file_, settings_;
+    std::string first_, first_layered_, first_file_;
     bool normalized_ = true;
-    bool warned_model_ = false, warned_settings_ = false;
+    bool warned_model_ = false;
 };
 
 void Loader::check_origin(const Input& input) {
@@ -96,7 +86,6 @@ void Loader::check_origin(const Input& input) {
         return;
     if (first_file_.empty()) {
         first_file_ = where;
-        settings_ = input.settings;
         normalized_ = input.normalized;
     }
     if (input.normalized != normalized_)
@@ -104,9 +93,7 @@ void Loader::check_origin(const Input& input) {
              concat("read features: the rows of ", input.normalized ? where : first_file_,
                     " have length 1, those of ", input.normalized ? first_file_ : where,
                     " have not"));
-    if (input.settings != settings_ && !std::exchange(warned_settings_, true))
-        reporter_.warning(where, concat("made with other settings than ", first_file_, " ('",
-                                        input.settings, "' and '", settings_, "')"));
+    settings_.meet(where, input.settings);
 }
 
 /// False where a label is no class; `strange` is then that label.

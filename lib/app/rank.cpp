@@ -26,7 +26,8 @@ struct Run {
     Run(const RankOptions& options_, const Environment& environment, Reporter& reporter_)
         : options(options_), reporter(reporter_), machine(options_.model),
           model(options_.model, options_.pictures, environment, machine, reporter_),
-          failures(reporter_, options_.errors), vectors(space, model, failures, reporter_),
+          space(reporter_), failures(reporter_, options_.errors),
+          vectors(space, model, failures, reporter_),
           candidates(options_, own_keys(options_), space, vectors, failures, reporter_) {}
 
     static std::vector<std::string_view> own_keys(const RankOptions& options) {

@@ -21,7 +21,9 @@ constexpr std::size_t kEmbeddingsAtOnce = 256;
 Scorer::Scorer(const Classifier& classifier, double scale, LazyModel& model, FailureLog& failures,
                Reporter& reporter)
     : classifier_(classifier), scale_(static_cast<float>(scale)), model_(model),
-      failures_(failures), reporter_(reporter) {}
+      failures_(failures), reporter_(reporter), settings_(ComparedSettings::computing, reporter) {
+    settings_.meet("the classifier", classifier.settings);
+}
 
 std::size_t Scorer::batch_size(bool open_model) {
     return open_model ? model_.encoder().batch_size(false) : kEmbeddingsAtOnce;
@@ -105,6 +107,8 @@ void Scorer::check_given(Input& input) {
         reporter_.warning(input.name,
                           concat("the embedding does not say of which model it is; taken for ",
                                  classifier_.model));
+    if (!classifier_.settings.empty() && !input.file.empty())
+        settings_.meet(input.file, input.settings);
     normalize_given(input.embedding.data(), classifier_.dim);
 }
 

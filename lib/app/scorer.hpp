@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "app/embedding_settings.hpp"
 #include "app/failure_log.hpp"
 #include "app/input_source.hpp"
 #include "app/lazy_model.hpp"
@@ -47,6 +48,7 @@ class Scorer {
     LazyModel& model_;
     FailureLog& failures_;
     Reporter& reporter_;
+    EmbeddingSettings settings_;
     bool warned_ = false;
     std::vector<Encoded> encoded_;
     std::vector<const Input*> scored_;

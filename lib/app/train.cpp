@@ -106,7 +106,7 @@ class Training {
     void open(int ranks) {
         start_ = start_model(options_, environment_, reporter_);
         if (options_.train_tokenizer == 0)
-            start_tokenizer(start_, options_, environment_);
+            start_tokenizer(start_, options_, environment_, reporter_);
         pairs_ = open_data(options_.data, options_, machine_.pool(), reporter_);
         if (!options_.validation.empty())
             validation_ = open_data(options_.validation, options_, machine_.pool(), reporter_);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "app/model_path.hpp"
+#include "app/model_session.hpp"
 #include "app/tokenizer_text.hpp"
 #include "base/concat.hpp"
 #include "base/error.hpp"
@@ -42,6 +43,32 @@ std::string joined(const std::vector<std::string>& places) {
     return out;
 }
 
+/// Where a tokenizer is looked for that no option names.
+std::vector<std::string> usual_places(const TrainStart& start, const Environment& environment) {
+    if (start.checkpoint)
+        return tokenizer_places(*start.checkpoint, environment);
+    std::vector<std::string> places;
+    if (!environment.vocabulary.empty())
+        places.push_back(environment.vocabulary);
+    places.push_back(environment.data_folder);
+    return places;
+}
+
+void warn_of_other_ids(const TrainStart& start, const TrainOptions& options,
+                       const Environment& environment, Reporter& reporter) {
+    std::optional<Tokenizer> usual;
+    try {
+        usual = find_tokenizer(usual_places(start, environment), start.config.text.vocab_size);
+    } catch (const Error&) { // it may be broken: that is why there is another
+        return;
+    }
+    if (usual && !usual->same_ids(*start.tokenizer))
+        reporter.warning("", concat("--tokenizer ", options.tokenizer,
+                                    ": it gives other token ids than ", usual->source(),
+                                    ", with which the model of --init is used: what its text tower "
+                                    "knows of them will not fit"));
+}
+
 } // namespace
 
 TrainStart start_model(const TrainOptions& options, const Environment& environment,
@@ -69,18 +96,11 @@ TrainStart start_model(const TrainOptions& options, const Environment& environme
     return start;
 }
 
-void start_tokenizer(TrainStart& start, const TrainOptions& options,
-                     const Environment& environment) {
-    std::vector<std::string> places;
-    if (!options.tokenizer.empty()) {
-        places.push_back(options.tokenizer);
-    } else {
-        if (start.checkpoint)
-            places = start.checkpoint->tokenizer_places;
-        if (!environment.vocabulary.empty())
-            places.push_back(environment.vocabulary);
-        places.push_back(environment.data_folder);
-    }
+void start_tokenizer(TrainStart& start, const TrainOptions& options, const Environment& environment,
+                     Reporter& reporter) {
+    std::vector<std::string> places = usual_places(start, environment);
+    if (!options.tokenizer.empty())
+        places = {options.tokenizer};
     start.tokenizer = find_tokenizer(places, start.checkpoint ? start.config.text.vocab_size : 0);
     if (!start.tokenizer)
         fail(ErrorCode::not_found,
@@ -88,6 +108,8 @@ void start_tokenizer(TrainStart& start, const TrainOptions& options,
                     "bpe_simple_vocab_16e6.txt.gz in ",
                     joined(places),
                     "; --tokenizer names one, and --train-tokenizer SIZE learns one"));
+    if (start.checkpoint && !options.tokenizer.empty())
+        warn_of_other_ids(start, options, environment, reporter);
     start.config.text.vocab_size = start.tokenizer->vocab_size();
     start.tokenizer_files = tokenizer_text(*start.tokenizer);
 }

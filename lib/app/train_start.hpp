@@ -32,9 +32,11 @@ TrainStart start_model(const TrainOptions& options, const Environment& environme
                        Reporter& reporter);
 
 /// Finds the tokenizer: that of --tokenizer, or else beside --init, in $CLIP_VOCAB or in the data
-/// folder. A new model gets its vocabulary. Errors: not_found, those of find_tokenizer().
-void start_tokenizer(TrainStart& start, const TrainOptions& options,
-                     const Environment& environment);
+/// folder. A new model gets its vocabulary; for that of --init another tokenizer has to have as
+/// many ids, and there is a warning where they are others. Errors: not_found, those of
+/// find_tokenizer().
+void start_tokenizer(TrainStart& start, const TrainOptions& options, const Environment& environment,
+                     Reporter& reporter);
 
 /// Learns a vocabulary from the captions and puts its files into `folder`, which is made.
 /// Errors: invalid_argument (no words), io_failure.

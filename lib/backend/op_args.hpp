@@ -182,16 +182,24 @@ struct ResizeAxis {
     std::int64_t stride = 0;
 };
 
-/// Pillow's resize of one RGB picture, along rows and then along columns, rounded to bytes after
-/// each; of the result what the axes keep; then y = (byte / 255 - mean) / std, each step rounded
-/// to float32 (data/preprocess.hpp).
+/// A decoded RGB picture. Its bytes are on the host, as all spans are: a backend brings those that
+/// it needs to where it works.
+struct SourcePicture {
+    std::span<const std::uint8_t> pixels; ///< (height, width, 3)
+    std::int64_t height = 0, width = 0;
+    ResizeAxis across;   ///< inputs in [0, width)
+    ResizeAxis down;     ///< inputs in [0, height); both axes have S outputs
+    std::int64_t to = 0; ///< which of y's pictures it becomes
+};
+
+/// Pillow's resize of RGB pictures, each of its own size, along rows and then along columns,
+/// rounded to bytes after each; of the result what the axes keep; then y = (byte / 255 - mean) /
+/// std, each step rounded to float32 (data/preprocess.hpp).
 struct PreprocessArgs {
-    ConstView picture; ///< (height, width, 3) u8
-    ResizeAxis across; ///< inputs in [0, width)
-    ResizeAxis down;   ///< inputs in [0, height); both axes have S outputs
+    std::span<const SourcePicture> pictures;
     float mean[3] = {0, 0, 0};
     float std[3] = {1, 1, 1};
-    MutView y; ///< (3, S, S)
+    MutView y; ///< (N, 3, S, S); what no picture becomes stays as it is
 };
 
 /// y = x in another type

@@ -130,6 +130,22 @@ void MergeTable::reserve(std::size_t count) {
     }
 }
 
+std::vector<MergeTable::Entry> MergeTable::in_order() const {
+    std::vector<std::pair<std::uint32_t, Entry>> ranked;
+    ranked.reserve(used_);
+    for (const Slot& slot : slots_)
+        if (slot.key != kEmpty)
+            ranked.push_back({slot.merge.rank,
+                              {static_cast<std::int32_t>(slot.key >> 32),
+                               static_cast<std::int32_t>(slot.key), slot.merge.result}});
+    std::ranges::sort(ranked, {}, [](const auto& each) { return each.first; });
+    std::vector<Entry> out;
+    out.reserve(ranked.size());
+    for (const auto& [rank, entry] : ranked)
+        out.push_back(entry);
+    return out;
+}
+
 void MergeTable::set(std::int32_t left, std::int32_t right, Merge merge) {
     reserve(used_ + 1);
     const std::uint64_t key = key_of(left, right);

@@ -36,6 +36,13 @@ class MergeTable {
         }
     }
 
+    /// The merges' pairs and results in the order of their ranks.
+    struct Entry {
+        std::int32_t left, right, result;
+        bool operator==(const Entry&) const = default;
+    };
+    std::vector<Entry> in_order() const;
+
   private:
     static constexpr std::uint64_t kEmpty = ~std::uint64_t{0};
     struct Slot {

@@ -83,6 +83,12 @@ TokenizedText Tokenizer::encode_for_model(std::string_view text, std::size_t con
     return out;
 }
 
+bool Tokenizer::same_ids(const Tokenizer& other) const {
+    return byte_ids_ == other.byte_ids_ && final_byte_ids_ == other.final_byte_ids_ &&
+           start_id_ == other.start_id_ && end_id_ == other.end_id_ &&
+           merges_.in_order() == other.merges_.in_order();
+}
+
 std::optional<Tokenizer> find_tokenizer(const std::vector<std::string>& places,
                                         std::int64_t vocab_size) {
     for (const std::string& place : places) {

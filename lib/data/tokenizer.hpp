@@ -56,6 +56,8 @@ class Tokenizer {
     std::int32_t end_id() const { return end_id_; }
     /// The largest id plus one.
     std::int64_t vocab_size() const { return vocab_size_; }
+    /// Whether the other one gives every text the same ids: their files may differ.
+    bool same_ids(const Tokenizer& other) const;
     /// The file it came from, for messages.
     const std::string& source() const { return source_; }
 

@@ -149,7 +149,7 @@ void ClipModel::encode_pictures(std::int64_t count, const PictureMaker& make, st
                                 Layer layer) {
     prepare_vision();
     VisionTower& tower = *towers_->vision;
-    const std::int64_t side = config().vision.image_size, each = 3 * side * side;
+    const std::int64_t side = config().vision.image_size;
     const std::int64_t width = dim(layer, false);
     expect(count * width == static_cast<std::int64_t>(out.size()), "one vector a picture");
     const std::int64_t at_once = tower.pictures_at_once();
@@ -159,8 +159,7 @@ void ClipModel::encode_pictures(std::int64_t count, const PictureMaker& make, st
     for (std::int64_t first = 0; first < count; first += at_once) {
         const std::int64_t n = std::min(at_once, count - first);
         const MutView part = towers_->room(towers_->pictures, Shape{n, 3, side, side});
-        for (std::int64_t i = 0; i < n; ++i)
-            make(first + i, part_of(part, i * each, Shape{3, side, side}));
+        make(first, part);
         towers_->encode(tower, part, part_of(results, first * width, Shape{n, width}), layer);
     }
     towers_->bring(out.data(), results);

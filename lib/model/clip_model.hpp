@@ -55,9 +55,9 @@ class ClipModel {
     void encode_pictures(std::span<const float> pictures, std::span<float> out,
                          Layer layer = Layer::projected);
 
-    /// Makes picture `index` of a batch: writes (3, S, S) into the backend's memory.
-    using PictureMaker = std::function<void(std::int64_t index, MutView picture)>;
-    /// The same of pictures that are made where they are needed, one after the other.
+    /// Makes the pictures from `first` on: writes (n, 3, S, S) into the backend's memory.
+    using PictureMaker = std::function<void(std::int64_t first, MutView pictures)>;
+    /// The same of pictures that are made where they are needed, some at a time, in order.
     void encode_pictures(std::int64_t count, const PictureMaker& make, std::span<float> out,
                          Layer layer = Layer::projected);
 

@@ -23,6 +23,7 @@ struct Classifier {
     std::vector<std::string> labels; ///< (C)
     std::vector<float> weights;      ///< (C, E), rows of length 1
     std::int64_t dim = 0;            ///< E
+    std::string settings; ///< io::EmbeddingHeader's, of the file that it was read from; or empty
 };
 
 /// Puts `name` in place of every "{}" of a template. Errors: invalid_argument (no "{}" in it).

@@ -108,7 +108,9 @@ struct RunFolder::Impl {
     std::string models() const { return in("models"); }
 
     void begin(RunMode mode) {
-        const std::array<std::string, 4> parts{state(), model(), models(), in("log.jsonl")};
+        // A log alone is of a run that ended before its first state, as after a mistake in the
+        // settings: it does not stand in the way of the next one.
+        const std::array<std::string, 3> parts{state(), model(), models()};
         const bool holds_run = std::any_of(parts.begin(), parts.end(), exists);
         if (holds_run && mode == RunMode::fresh)
             fail(ErrorCode::invalid_argument,
@@ -130,6 +132,7 @@ struct RunFolder::Impl {
                         model(), " -o OTHER trains that model further)"));
         replaces = replaces_models = mode == RunMode::overwrite;
         log_begins = replaces || !exists(state());
+        keeps_log = mode == RunMode::fresh;
     }
 
     /// Whether what is called "state" can be one: everything else is left to whom it belongs.
@@ -156,6 +159,7 @@ struct RunFolder::Impl {
     bool replaces_models = false;  ///< those of an earlier run go when there is a new one
     bool replaces = false;         ///< an earlier run's files stay until there are new ones
     bool log_begins = false;       ///< lines of a run that left no state are not continued
+    bool keeps_log = false;        ///< they are set aside: nobody said that they may go
 };
 
 RunFolder::RunFolder(const std::string& path, RunMode mode)
@@ -223,7 +227,9 @@ std::string RunFolder::write_model(const ModelConfig& config, const Parameters& 
 }
 
 void RunFolder::log(std::string_view line) {
-    if (impl_->log_begins)
+    if (impl_->log_begins && impl_->keeps_log)
+        impl_->log.set_aside();
+    else if (impl_->log_begins)
         impl_->log.clear();
     impl_->log_begins = false;
     impl_->log.append(line);

@@ -17,7 +17,7 @@
 namespace clip::trainer {
 
 enum class RunMode : std::uint8_t {
-    fresh,     ///< refuses a folder that holds a run
+    fresh,     ///< refuses a folder that holds a run: more than a log (which is then set aside)
     resume,    ///< goes on, or begins where there is nothing yet
     overwrite, ///< begins anew; what an earlier run left goes when there is a new state and model
     follow,    ///< of the ranks that do not write: only load() may be called; nothing is locked
@@ -62,7 +62,8 @@ class RunFolder {
                             const ConstView& weights, const TextFiles& beside, std::uint64_t step,
                             std::uint64_t keep);
 
-    /// Appends a line (without its end) to log.jsonl; a run that begins anew begins it anew.
+    /// Appends a line (without its end) to log.jsonl; a run that begins anew begins it anew, and
+    /// a fresh one leaves what it finds there in log.jsonl.old.
     /// Errors: io_failure (and nothing of the line stays; state and model do not depend on it).
     void log(std::string_view line);
 

@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <charconv>
+#include <cstdio>
 #include <optional>
 
 #include <fcntl.h>
@@ -135,6 +136,15 @@ void RunLog::clear() {
     close();
     if (::truncate(path_.c_str(), 0) != 0 && errno != ENOENT)
         fail_errno(concat("write ", path_), errno);
+}
+
+void RunLog::set_aside() {
+    close();
+    struct stat info {};
+    if (::lstat(path_.c_str(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_size == 0)
+        return clear();
+    if (::rename(path_.c_str(), concat(path_, ".old").c_str()) != 0)
+        fail_errno(concat("write ", path_, ".old"), errno);
 }
 
 void RunLog::sync() noexcept {

@@ -23,6 +23,9 @@ class RunLog {
     void cut_behind(std::uint64_t step);
     /// Leaves nothing. Errors: io_failure.
     void clear();
+    /// Leaves nothing, and what there was in the file with ".old" behind its name; what is no
+    /// regular file is only cleared. Errors: io_failure.
+    void set_aside();
     /// As well as it can: a log is no reason to lose a state.
     void sync() noexcept;
 

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "app/embedding_space.hpp"
+#include "app/kept_warnings.hpp"
 #include "app/rank_options.hpp"
 #include "base/error.hpp"
 
@@ -58,7 +59,8 @@ TEST_CASE("options of clip-rank that do not go together") {
 }
 
 TEST_CASE("embedding space: models, layers and widths never mix") {
-    EmbeddingSpace space;
+    test::KeptWarnings warnings;
+    EmbeddingSpace space(warnings);
     space.meet("a.jsonl", "", "", 4); // says nothing of its model
     CHECK(space.model().empty());
     space.meet("b.h5",
@@ -80,4 +82,8 @@ TEST_CASE("embedding space: models, layers and widths never mix") {
     CHECK(code("ViT@2", "", 4) == ErrorCode::version_mismatch);
     CHECK(code("ViT@1", "layer=penultimate", 4) == ErrorCode::version_mismatch);
     CHECK(code("", "", 5) == ErrorCode::shape_mismatch);
+    CHECK(warnings.all.empty());
+    space.meet("e.h5", "ViT@1", "layer=projected precision=f32", 4);
+    space.meet("f.h5", "ViT@1", "layer=projected precision=f16", 4);
+    CHECK(warnings.all.size() == 1);
 }

@@ -22,11 +22,29 @@ TOWERS = {
     "ViT-L/14": dict(tokens=257, width=1024, mlp=4096, layers=24, patch=14, image=224, embed=768),
 }
 HEAD = 64
+# Pictures as they are decoded, and how many bytes of them go up together (app/picture_batch.cpp).
+PICTURE = (500, 375)
+UPLOAD = 56 << 20
 
 
 def gemm(rows, n, k, out_bytes, residual_bytes=0):
     """(bytes, FLOP) of y = x W^T: 16-bit operands, each read once."""
     return rows * k * 2 + n * k * 2 + rows * n * (out_bytes + residual_bytes), 2 * rows * n * k
+
+
+def preprocess(t):
+    """What prepares a batch: an upload has two launches, and a copy on the device from where it lands."""
+    width, height = PICTURE
+    decoded, side = 3 * width * height, t["image"]
+    uploads = -(-BATCH // (UPLOAD // decoded))
+    pictures = BATCH / uploads
+    middle, pixels = 3 * height * side, 3 * side**2
+    taps = 4 * min(PICTURE) / side  # bicubic, antialiased
+    return [
+        ("pictures (500 x 375) to their place", uploads, (pictures * 2 * decoded, 0)),
+        ("preprocess: along rows", uploads, (pictures * (decoded + middle), pictures * 2 * taps * middle)),
+        ("preprocess: along columns", uploads, (pictures * (middle + pixels * 4), pictures * 2 * taps * pixels)),
+    ]
 
 
 def kernels(t):
@@ -35,8 +53,7 @@ def kernels(t):
     pixels = 3 * t["image"] ** 2
     grid = (t["image"] // t["patch"]) ** 2
     k = 3 * t["patch"] ** 2
-    return [
-        ("preprocess (from 500 x 375)", BATCH, (500 * 375 * 3 + pixels * 4, 12 * pixels * 10)),
+    return preprocess(t) + [
         ("patch embedding", 1, (BATCH * pixels * 4 + d * k * 2 + rows * d * 4, 2 * BATCH * grid * d * k)),
         ("layer norm", 2 * t["layers"] + 2, (rows * d * 6, 8 * rows * d)),
         ("linear: queries, keys, values", t["layers"], gemm(rows, 3 * d, d, 2)),

@@ -17,16 +17,6 @@
 
 namespace clip::test {
 
-/// The values as `dtype` holds them.
-inline std::vector<float> rounded(std::vector<float> values, DType dtype) {
-    if (dtype == DType::f32)
-        return values;
-    std::vector<std::uint16_t> bits(values.size());
-    convert_from_f32(bits.data(), dtype, values.data(), values.size());
-    convert_to_f32(values.data(), bits.data(), dtype, values.size());
-    return values;
-}
-
 /// A backend on the emulated device.
 class EmulatedDevice {
   public:
@@ -112,10 +102,8 @@ class DeviceCall {
 inline void check_close(const std::string& name, const std::vector<float>& got,
                         const std::vector<double>& oracle, std::vector<float> naive,
                         DType dtype = DType::f32) {
-    double bound = kReductionNmse;
-    if (dtype != DType::f32)
-        bound = dtype == DType::f16 ? 1e-6 : 1e-4;
-    const Comparison found = compare(got, oracle, rounded(std::move(naive), dtype), dtype, bound);
+    const Comparison found =
+        compare(got, oracle, rounded(std::move(naive), dtype), dtype, reduction_nmse(dtype));
     if (!found.ok)
         FAIL_CHECK(concat(name, ": ", found.problem));
 }

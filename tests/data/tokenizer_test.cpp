@@ -441,4 +441,6 @@ TEST_CASE("tokenizer: OpenAI's file as vocab.json and merges.txt gives the same 
          {"a photo of a dog", "\"quoted\\\" caf\xc3\xa9", "the the 42 \xe4\xb8\xad"})
         CHECK(converted->encode(text) == direct.encode(text));
     CHECK(converted->end_id() == direct.end_id());
+    CHECK(converted->same_ids(direct));
+    CHECK_FALSE(direct.same_ids(Tokenizer::from_bpe_file(bpe, 1023)));
 }

@@ -19,6 +19,7 @@ struct Row {
     int heads, head_width;
     Offsets q_lengths, k_lengths;
     bool causal = false;
+    DType compute = DType::f32; ///< of a device's products; values are such as it holds
 };
 
 std::vector<Row> rows() {
@@ -92,8 +93,10 @@ struct Problem {
         : row(of), width(of.heads * of.head_width),
           q_all(offsets_of(of.q_lengths, 0, of.q_lengths.size())),
           k_all(offsets_of(of.k_lengths, 0, of.k_lengths.size())),
-          q(values(q_all.back() * width, 1, regime)), k(values(k_all.back() * width, 2, regime)),
-          v(values(k_all.back() * width, 3)), grad_y(values(q_all.back() * width, 4)) {
+          q(rounded(values(q_all.back() * width, 1, regime), of.compute)),
+          k(rounded(values(k_all.back() * width, 2, regime), of.compute)),
+          v(rounded(values(k_all.back() * width, 3), of.compute)),
+          grad_y(rounded(values(q_all.back() * width, 4), of.compute)) {
         const Solved<double> exact(row, as<double>(q), as<double>(k), as<double>(v),
                                    as<double>(grad_y));
         y.assign(exact.y.begin(), exact.y.end());
@@ -120,7 +123,7 @@ struct Problem {
                                       all.begin() + offsets[at + number] * each);
         };
         const auto q_rows = q_offsets.back(), k_rows = k_offsets.back();
-        CallMemory memory;
+        CallMemory memory(used);
         AttentionBackwardArgs args;
         args.q = memory.in(part(q, q_all, width), {q_rows, width}).f32();
         args.k = memory.in(part(k, k_all, width), {k_rows, width}).f32();
@@ -149,6 +152,25 @@ struct Problem {
     std::vector<float> q, k, v, grad_y, y, log_sum_exp;
 };
 
+void check_case(const Row& row, Regime regime) {
+    const Problem problem(row, regime);
+    OpCase test;
+    test.name = concat("attention backward, ", row.name, ", ", regime_name(regime));
+    test.oracle = problem.solve<double>();
+    test.naive = problem.solve<float>();
+    test.items = static_cast<std::int64_t>(row.q_lengths.size());
+    test.begin = [&](std::size_t output, std::int64_t item) {
+        const Offsets& offsets = output == 0 ? problem.q_all : problem.k_all;
+        return static_cast<std::size_t>(offsets[static_cast<std::size_t>(item)] * problem.width);
+    };
+    test.run = [&](Backend& used, std::int64_t first, std::int64_t count) {
+        return problem.run(used, first, count);
+    };
+    test.compute = row.compute;
+    test.dtypes = {row.compute, row.compute, row.compute};
+    check_op(test);
+}
+
 } // namespace
 
 TEST_CASE("attention backward: the reference agrees with central differences") {
@@ -172,23 +194,21 @@ TEST_CASE("attention backward: the reference agrees with central differences") {
 
 TEST_CASE("attention backward: every backend matches double arithmetic on every shape") {
     for (const Row& row : rows())
-        for (const Regime regime : {Regime::normal, Regime::tiny}) {
-            const Problem problem(row, regime);
-            OpCase test;
-            test.name = concat("attention backward, ", row.name, ", ", regime_name(regime));
-            test.oracle = problem.solve<double>();
-            test.naive = problem.solve<float>();
-            test.items = static_cast<std::int64_t>(row.q_lengths.size());
-            test.begin = [&](std::size_t output, std::int64_t item) {
-                const Offsets& offsets = output == 0 ? problem.q_all : problem.k_all;
-                return static_cast<std::size_t>(offsets[static_cast<std::size_t>(item)] *
-                                                problem.width);
-            };
-            test.run = [&](Backend& used, std::int64_t first, std::int64_t count) {
-                return problem.run(used, first, count);
-            };
-            check_op(test);
-        }
+        for (const Regime regime : {Regime::normal, Regime::tiny})
+            check_case(row, regime);
+}
+
+TEST_CASE("attention backward: 16 bits: products of values that they hold") {
+    constexpr DType f16 = DType::f16, bf16 = DType::bf16;
+    const Row of_16_bits[] = {
+        {"pictures", 2, 64, {50, 1}, {50, 1}, false, f16},
+        {"texts", 1, 64, {77, 3, 65}, {77, 3, 65}, true, bf16},
+        {"more keys", 1, 64, {33, 0, 2}, {130, 4, 50}, true, f16},
+        {"heads of 80", 1, 80, {50, 9}, {77, 9}, false, bf16},
+        {"wide heads under a mask", 1, 128, {66, 1}, {66, 5}, true, f16},
+    };
+    for (const Row& row : of_16_bits)
+        check_case(row, Regime::normal);
 }
 
 TEST_CASE("attention backward: q, k and v and their gradients may lie side by side") {

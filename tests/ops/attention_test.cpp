@@ -21,6 +21,8 @@ struct Row {
     int heads, head_width;
     Offsets q_lengths, k_lengths;
     bool causal = false, packed = false, saves = false;
+    DType dtype = DType::f32, y_dtype = dtype; ///< float32 where a backend takes no other type
+    int gap = 0;                               ///< elements between rows
 };
 
 const std::vector<Row>& rows() {
@@ -39,6 +41,27 @@ const std::vector<Row>& rows() {
     return table;
 }
 
+/// What device kernels have of their own for 16 bits: other tiles for long sequences, other
+/// instructions for heads of 64 and 128, other copies where rows are not aligned.
+const std::vector<Row>& rows_of_16_bits() {
+    constexpr DType f16 = DType::f16, bf16 = DType::bf16, f32 = DType::f32;
+    static const std::vector<Row> table = {
+        {"pictures", 2, 64, {50, 50}, {50, 50}, false, true, false, f16},
+        {"texts", 2, 64, {1, 77, 3, 65}, {1, 77, 3, 65}, true, true, true, f16},
+        {"long", 1, 64, {257, 64}, {257, 64}, false, true, true, bf16},
+        {"long texts", 1, 64, {257, 2}, {257, 2}, true, true, true, f16},
+        {"the last queries", 2, 64, {2, 70, 1}, {77, 130, 50}, true, false, true, bf16, f32},
+        {"wide heads", 1, 128, {50, 5, 66}, {50, 5, 66}, false, true, true, f16},
+        {"wide heads under a mask", 1, 128, {77, 1}, {77, 1}, true, true, true, bf16},
+        {"wide heads, more keys", 1, 128, {5, 0, 33}, {65, 3, 257}, false, false, true, f16},
+        {"heads of 80", 2, 80, {50, 65}, {50, 65}, false, true, true, bf16},
+        {"heads of 80 under a mask", 1, 80, {77, 1, 9}, {80, 50, 9}, true, false, true, f16, f32},
+        {"odd strides", 2, 64, {50, 65}, {50, 65}, true, false, true, f16, f16, 3},
+        {"odd strides of wide heads", 1, 128, {33}, {77}, false, false, true, bf16, bf16, 1},
+    };
+    return table;
+}
+
 Offsets offsets_of(const Offsets& lengths, std::size_t first, std::size_t count) {
     Offsets offsets{0};
     for (std::size_t i = first; i < first + count; ++i)
@@ -48,11 +71,13 @@ Offsets offsets_of(const Offsets& lengths, std::size_t first, std::size_t count)
 
 struct Problem {
     Problem(const Row& from, Regime regime)
-        : row(from), width(row.heads * row.head_width), stride(row.packed ? 3 * width : width),
+        : row(from), width(row.heads * row.head_width),
+          stride((row.packed ? 3 * width : width) + row.gap),
           q_all(offsets_of(row.q_lengths, 0, row.q_lengths.size())),
           k_all(offsets_of(row.k_lengths, 0, row.k_lengths.size())),
-          q(values(q_all.back() * stride, 1)), k(values(k_all.back() * stride, 2)),
-          v(values(k_all.back() * stride, 3, regime)),
+          q(rounded(values(q_all.back() * stride, 1), row.dtype)),
+          k(rounded(values(k_all.back() * stride, 2), row.dtype)),
+          v(rounded(values(k_all.back() * stride, 3, regime), row.dtype)),
           // Scores of deviation 1 times this: a huge one makes the softmax pick one key.
           scale(static_cast<float>((regime == Regime::huge ? 50 : 1) / std::sqrt(row.head_width))) {
         if (regime == Regime::all_equal)
@@ -84,9 +109,10 @@ struct Problem {
         CallMemory memory;
         AttentionArgs args;
         const auto q_rows = q_offsets.back(), k_rows = k_offsets.back();
-        args.q = memory.in(part(q, q_all), {q_rows, stride}).f32();
-        args.k = memory.in(part(k, k_all), {k_rows, stride}).f32();
-        args.v = memory.in(part(v, k_all), {k_rows, stride}).f32();
+        args.dtype = used.takes(row.dtype) ? row.dtype : DType::f32;
+        args.q = memory.in(part(q, q_all), {q_rows, stride}, args.dtype).data;
+        args.k = memory.in(part(k, k_all), {k_rows, stride}, args.dtype).data;
+        args.v = memory.in(part(v, k_all), {k_rows, stride}, args.dtype).data;
         args.q_stride = args.kv_stride = stride;
         args.q_offsets = q_offsets;
         args.k_offsets = k_offsets;
@@ -94,7 +120,7 @@ struct Problem {
         args.head_width = row.head_width;
         args.scale = scale;
         args.causal = row.causal;
-        args.y = memory.out({q_rows, width});
+        args.y = memory.out({q_rows, width}, used.takes(row.y_dtype) ? row.y_dtype : DType::f32);
         if (row.saves)
             args.log_sum_exp = memory.out({q_rows, row.heads});
         ops::attention(used, args);
@@ -114,6 +140,8 @@ void check_case(const Row& row, Regime regime) {
     test.name = concat("attention, ", row.name, ", ", regime_name(regime));
     test.oracle = problem.solve<double>();
     test.naive = problem.solve<float>();
+    test.naive[0] = rounded(test.naive[0], row.y_dtype);
+    test.dtypes = {row.dtype, DType::f32}; // weights are rounded like their factors
     test.items = static_cast<std::int64_t>(row.q_lengths.size());
     test.begin = [&](std::size_t output, std::int64_t item) {
         const std::int64_t per_row = output == 0 ? problem.width : row.heads;
@@ -133,6 +161,11 @@ TEST_CASE("attention: every backend matches double arithmetic on every shape and
     for (Regime regime : kRegimes)
         for (std::size_t i : {1, 4})
             check_case(rows()[i], regime);
+}
+
+TEST_CASE("attention: 16 bits: every backend matches double arithmetic on every shape") {
+    for (const Row& row : rows_of_16_bits())
+        check_case(row, Regime::normal);
 }
 
 TEST_CASE("attention: a causal query has the value that it has without the tokens after it") {
@@ -163,6 +196,22 @@ TEST_CASE("attention: a NaN in a sequence reaches its result and no other sequen
         INFO(name);
         for (std::size_t i = 0; i < y.size(); ++i)
             CHECK(std::isnan(y[i]) == (i < 5 * 32 && i % 32 < 16));
+    }
+}
+
+TEST_CASE("attention: 16 bits: what is not finite stays in its sequence, head and column") {
+    for (const int width : {64, 80, 128}) {
+        const Row row{"", 2, width, {5, 7}, {5, 7}, false, false, false, DType::f16};
+        Problem problem(row, Regime::normal);
+        const std::size_t next = 5 * 2 * static_cast<std::size_t>(width); // row 0 of sequence 1
+        problem.v[next + 3] = std::numeric_limits<float>::quiet_NaN();
+        for (const std::string& name : backend_names()) {
+            const std::vector<float> y = problem.run(backend(name, 2), 0, 2)[0];
+            INFO(name);
+            for (std::size_t i = 0; i < y.size(); ++i)
+                CHECK(std::isnan(y[i]) ==
+                      (i >= next && i % (2 * static_cast<std::size_t>(width)) == 3));
+        }
     }
 }
 

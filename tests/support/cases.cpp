@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <map>
 #include <memory>
+#include <tuple>
 
 #include "backend/registry.hpp"
 #include "base/concat.hpp"
@@ -130,6 +131,15 @@ std::vector<float> storable_weights(std::int64_t out, std::int64_t in) {
     return weight;
 }
 
+std::vector<float> rounded(std::vector<float> values, DType dtype) {
+    if (dtype == DType::f32)
+        return values;
+    std::vector<std::uint16_t> bits(values.size());
+    convert_from_f32(bits.data(), dtype, values.data(), values.size());
+    convert_to_f32(values.data(), bits.data(), dtype, values.size());
+    return values;
+}
+
 bool on_cuda() {
     static const bool asked = [] {
         const char* device = std::getenv("CLIP_TEST_DEVICE");
@@ -148,26 +158,28 @@ std::vector<std::string> backend_names() {
     return names;
 }
 
-std::unique_ptr<Backend> make_cuda(ThreadPool& pool) {
+std::unique_ptr<Backend> make_cuda(ThreadPool& pool, DType compute) {
     const char* plugin = std::getenv("CLIP_CUDA_PLUGIN");
-    return make_backend({Device::Kind::cuda, 0}, pool,
-                        {.cuda_plugin = plugin == nullptr ? "" : plugin});
+    return make_backend(
+        {Device::Kind::cuda, 0}, pool,
+        {.cuda = {.compute = compute}, .cuda_plugin = plugin == nullptr ? "" : plugin});
 }
 
-Backend& backend(const std::string& name, std::size_t threads) {
+Backend& backend(const std::string& name, std::size_t threads, DType compute) {
     struct Made {
-        explicit Made(const std::string& which, std::size_t count)
+        explicit Made(const std::string& which, std::size_t count, DType products)
             : pool(count),
               backend(which == "cuda"
-                          ? make_cuda(pool)
+                          ? make_cuda(pool, products)
                           : make_backend({}, pool, {.cpu = implementation_called(which)})) {}
         ThreadPool pool;
         std::unique_ptr<Backend> backend;
     };
-    static std::map<std::pair<std::string, std::size_t>, std::unique_ptr<Made>> made;
-    auto& slot = made[{name, name == "cuda" ? 2 : threads}];
+    static std::map<std::tuple<std::string, std::size_t, DType>, std::unique_ptr<Made>> made;
+    const bool device = name == "cuda";
+    auto& slot = made[{name, device ? 2 : threads, device ? compute : DType::f32}];
     if (!slot)
-        slot = std::make_unique<Made>(name, threads);
+        slot = std::make_unique<Made>(name, threads, compute);
     return *slot->backend;
 }
 
@@ -243,15 +255,18 @@ void check_op(const OpCase& test) {
                 break; // of the host's pool, which no kernel uses
             const std::string where = concat(test.name, " [", name, ", threads ", threads, "]");
             INFO(where);
-            Backend& used = backend(name, threads);
+            Backend& used = backend(name, threads, test.compute);
             const Results got = test.run(used, 0, test.items);
             REQUIRE(got.size() == test.oracle.size());
             if (threads == 1) {
                 first = got;
-                for (std::size_t o = 0; o < got.size(); ++o)
+                for (std::size_t o = 0; o < got.size(); ++o) {
+                    const DType dtype = test.dtypes.empty() ? DType::f32 : test.dtypes[o];
+                    const double bound =
+                        dtype == DType::f32 ? test.nmse_bound : reduction_nmse(dtype);
                     report(concat(where, " output ", o),
-                           compare(got[o], test.oracle[o], test.naive[o], DType::f32,
-                                   test.nmse_bound));
+                           compare(got[o], test.oracle[o], test.naive[o], dtype, bound));
+                }
                 for (int run = 2; run <= (on_cuda() ? kDeviceRuns : 2); ++run) {
                     const Results again = test.run(used, 0, test.items);
                     for (std::size_t o = 0; o < got.size(); ++o)

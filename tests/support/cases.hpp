@@ -35,6 +35,8 @@ std::vector<float> scaled_values(std::int64_t count, std::uint64_t seed, float s
 /// Weights (out, in) that every storage type holds exactly, so that only the arithmetic is
 /// compared: whole multiples of 2^-10, up to 127 of them, of which each row's first is the largest.
 std::vector<float> storable_weights(std::int64_t out, std::int64_t in);
+/// The values as `dtype` (f32, f16 or bf16) holds them.
+std::vector<float> rounded(std::vector<float> values, DType dtype);
 /// The same values in another precision.
 template <typename T>
 std::vector<T> as(const std::vector<float>& from) {
@@ -51,10 +53,11 @@ bool on_cuda();
 /// "ref", "onednn" where it is built, and "automatic"; or "cuda" alone.
 std::vector<std::string> backend_names();
 /// One backend a name and number of threads, made once; of a device, one for all numbers, so that
-/// the memory of a call is in order with its ops.
-Backend& backend(const std::string& name, std::size_t threads);
+/// the memory of a call is in order with its ops. `compute`: what training's products run in there;
+/// a CPU has float32 only.
+Backend& backend(const std::string& name, std::size_t threads, DType compute = DType::f32);
 /// Another backend of the device that is tested.
-std::unique_ptr<Backend> make_cuda(ThreadPool& pool);
+std::unique_ptr<Backend> make_cuda(ThreadPool& pool, DType compute = DType::f32);
 
 using Results = std::vector<std::vector<float>>;
 
@@ -111,6 +114,9 @@ struct OpCase {
     /// Where item `i` begins in output `o`, for i in [0, items]; by default evenly spaced.
     std::function<std::size_t(std::size_t o, std::int64_t i)> begin;
     double nmse_bound = kReductionNmse;
+    DType compute = DType::f32; ///< of the backend
+    /// By output: the coarsest type that its factors or itself are rounded to; empty: float32.
+    std::vector<DType> dtypes;
 };
 
 /// Runs the case on every backend with 1, 2 and 3 threads: values against the oracle, the same bits

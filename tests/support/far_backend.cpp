@@ -274,7 +274,8 @@ void FarBackend::channels_last(const ChannelsLastArgs& args) {
 
 void FarBackend::preprocess(const PreprocessArgs& args) {
     Call call(*this);
-    ref_.preprocess(call.near(args, &PreprocessArgs::picture, &PreprocessArgs::y));
+    ++preprocesses;
+    ref_.preprocess(call.near(args, &PreprocessArgs::y));
 }
 
 void FarBackend::avg_pool(const AvgPoolArgs& args) {

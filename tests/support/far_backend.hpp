@@ -88,8 +88,9 @@ class FarBackend final : public Backend {
     std::int64_t batch = 1;
     bool keeps_float32 = false; ///< hands on float32 whatever weights are kept as
     bool scales_loss = false;
-    int overflows = 0;         ///< so many times the gradient is infinite
-    std::uint64_t repeats = 0; ///< calls of repeat() that could have been played
+    int overflows = 0;              ///< so many times the gradient is infinite
+    std::uint64_t repeats = 0;      ///< calls of repeat() that could have been played
+    std::uint64_t preprocesses = 0; ///< calls of preprocess()
 
   private:
     class Call;

@@ -22,6 +22,10 @@ struct Comparison {
 /// Bounds of the normalised mean square error in float32.
 constexpr double kElementwiseNmse = 1e-10;
 constexpr double kReductionNmse = 1e-7;
+/// That of sums whose factors or results have another type.
+constexpr double reduction_nmse(DType dtype) {
+    return dtype == DType::f16 ? 1e-6 : dtype == DType::bf16 ? 1e-4 : kReductionNmse;
+}
 
 /// Compares `got` with `oracle`, computed in double from the same inputs, and `naive`, computed by
 /// plain loops in the precision of `got`.

@@ -161,6 +161,20 @@ at_least() {
     done
 }
 
+@test "cuda: pictures of all kinds go together, and broken ones among them shift nothing" {
+    pictures # of every mode and many sizes
+    emulated devices=1
+    local model=$CLIP_GOLDEN/micro-vit-open_clip batch
+    clip-embed -m "$model" --device cuda pictures/* >good
+    head -c 100 pictures/p01.png >pictures/p07b.png
+    : >pictures/p00.png
+    for batch in 1 3 100; do
+        expect_status 1 clip-embed -m "$model" --device cuda --batch-size $batch pictures/*
+        cmp out good
+        grep -q "2 of [0-9]* inputs failed" err
+    done
+}
+
 @test "cuda: clip-classify and clip-rank name what the CPU names" {
     pictures
     emulated devices=1

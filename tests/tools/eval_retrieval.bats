@@ -47,6 +47,37 @@ vectors() {
     grep -q '1 row is of no pair' err
 }
 
+@test "eval retrieval: tables of pairs with a header" {
+    vectors
+    clip-eval retrieval --pairs pairs.tsv pictures.jsonl captions.jsonl | jq 'del(.pairs)' >first
+    same() {
+        expect_status 0 clip-eval retrieval --pairs "$1" pictures.jsonl captions.jsonl
+        jq 'del(.pairs)' out | cmp first -
+        [ ! -s err ]
+    }
+    { printf 'path\ttext\n' && cat pairs.tsv; } >two.tsv
+    { printf '\xef\xbb\xbf\r\nid\tCaption\t Image \r\n' && awk -F'\t' '{ print NR "\t" $2 "\t" $1 "\r" }' pairs.tsv; } >other.tsv
+    { echo 'title,filepath' && awk -F'\t' '{ print "\"" $2 "\"," $1 }' pairs.tsv; } >table.csv
+    for table in two.tsv other.tsv table.csv; do same $table; done
+    clip-eval retrieval --pairs - pictures.jsonl captions.jsonl <two.tsv | jq 'del(.pairs)' | cmp first -
+    # A caption may have any letter in it.
+    printf 'path,text\na.png,"a ""big"", red\nthing"\nb.png,ten\n' >quoted.csv
+    jq -n -c '{text: "a \"big\", red\nthing", embedding: [1, 0.1], model: "m@000000000000"}' >thing.jsonl
+    expect_status 0 clip-eval retrieval --pairs quoted.csv pictures.jsonl captions.jsonl thing.jsonl
+    jq -e '.n == 2 and .text_to_image.n == 2' out
+    # What is wrong with a row costs that row.
+    { cat two.tsv && printf 'd.png\n\t x\n'; } >bad.tsv
+    expect_status 1 clip-eval retrieval --pairs bad.tsv pictures.jsonl captions.jsonl
+    grep -qF 'bad.tsv:7: too few fields (got 1, want at least 2)' err
+    grep -qF 'bad.tsv:8: no picture is named' err
+    printf 'path,text\na.png,ten\nb.png\n' >bad.csv
+    expect_status 1 clip-eval retrieval --pairs bad.csv pictures.jsonl captions.jsonl
+    grep -qF 'bad.csv: row 2: too few fields' err
+    printf 'a.png,ten\n' >nameless.csv
+    expect_status 2 clip-eval retrieval --pairs nameless.csv pictures.jsonl captions.jsonl
+    grep -qF 'its first row does not name the columns' err
+}
+
 @test "eval retrieval: pictures and captions are encoded, as embedding files have them" {
     pictures
     ls pictures/* | awk '{ print $0 "\tpicture " NR; if (NR % 3 == 0) print $0 "\tanother " NR }' >pairs.tsv

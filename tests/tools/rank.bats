@@ -405,3 +405,28 @@ PY
     grep -qi 'too large' err
     [ "$(ls -A | grep -c tmp)" -eq 0 ]
 }
+
+@test "rank: files of another precision than the first are warned of, once" {
+    library
+    clip-embed -r --precision bf16 -o bf16.h5 pictures
+    clip-embed --text --precision bf16 -o queries.h5 dog cat
+    want="other settings than photos.h5 (precision=bf16, there precision=f32)"
+    expect_status 0 clip-rank --queries queries.h5 -k 1 photos.h5
+    grep -qF "queries.h5: warning: made with $want" err
+    [ "$(wc -l <err)" -eq 1 ]
+    expect_status 0 clip-rank --quiet -q dog -k 1 photos.h5 bf16.h5 # never silenced
+    grep -qF "bf16.h5: warning: made with $want" err
+    expect_status 0 clip-rank --duplicates photos.h5 bf16.h5
+    [ "$(grep -cF "$want" err)" -eq 1 ]
+    # What is made now, and where nothing differs.
+    expect_status 0 clip-rank -q dog -k 1 photos.h5
+    [ ! -s err ]
+    expect_status 0 clip-rank --queries queries.h5 -k 1 bf16.h5
+    [ ! -s err ]
+    # Likewise of other commands that compare files.
+    ls pictures/*/* | sed 's/$/\tdog/' >pairs.tsv
+    expect_status 0 clip-eval retrieval --pairs pairs.tsv photos.h5 queries.h5
+    grep -qF "queries.h5: warning: made with $want" err
+    expect_status 0 clip-classify --classifier queries.h5 photos.h5
+    grep -qF "photos.h5: warning: made with other settings than the classifier (precision=f32, there precision=bf16)" err
+}

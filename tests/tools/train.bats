@@ -191,6 +191,41 @@ close() {
     grep -q 'output' err
 }
 
+@test "train: a run that fails before its first state does not hinder the next" {
+    pairs
+    expect_status 2 clip-train -o run "${tiny[@]}" --lr 1e30 pairs.tsv
+    grep -q 'in step' err
+    [ "$(ls run)" = log.jsonl ]
+    expect_status 0 clip-train -o run "${tiny[@]}" pairs.tsv
+    [ "$(jq -s 'map(.step) == [range(1; 13)]' run/log.jsonl)" = true ]
+    jq -s -e 'length > 0 and .[0].lr > 1e9' run/log.jsonl.old
+    expect_status 2 clip-train -o run "${tiny[@]}" pairs.tsv
+    grep -q 'it holds a run already' err
+}
+
+@test "train: another tokenizer for the model of --init is warned of, or refused" {
+    pairs
+    local model=$CLIP_GOLDEN/micro-vit-hf
+    local settings=(--init "$model" --epochs 1 -b 8 --stop-after 1 --overwrite -o run)
+    expect_status 0 clip-train "${settings[@]}" pairs.tsv
+    ! grep -q warning err
+    mkdir same other
+    jq -c . "$model/vocab.json" >same/vocab.json # in other bytes
+    cp "$model/merges.txt" same
+    expect_status 0 clip-train "${settings[@]}" --tokenizer same pairs.tsv
+    ! grep -q warning err
+    # Two merges change places.
+    cp "$model/vocab.json" other
+    awk 'NR == 2 { kept = $0; next } { print } NR == 3 { print kept }' "$model/merges.txt" >other/merges.txt
+    expect_status 0 clip-train "${settings[@]}" --tokenizer other pairs.tsv
+    grep -q 'warning: --tokenizer other: it gives other token ids than .*micro-vit-hf' err
+    expect_status 0 clip-train --arch "$arch" "${settings[@]:2}" --tokenizer other pairs.tsv
+    ! grep -q warning err
+    expect_status 0 clip-train -o small --arch "$arch" --train-tokenizer 520 --epochs 1 -b 8 pairs.tsv
+    expect_status 2 clip-train "${settings[@]}" --tokenizer small/tokenizer pairs.tsv
+    grep -q "its vocabulary is not the model's (got 520 words, want" err
+}
+
 @test "train: a vocabulary is learned, kept, and taken again" {
     pairs
     local settings=(--arch "$arch" --train-tokenizer 530 --epochs 4 -b 8 --lr 1e-3)

@@ -102,8 +102,8 @@ TEST_CASE("run folder: a model without a state is not gone on with, nor lost") {
     CHECK(names_in(path) == before);
 }
 
-TEST_CASE("run folder: each part of a run alone is a run") {
-    for (const char* name : {"state", "log.jsonl", "model", "models"}) {
+TEST_CASE("run folder: each part of a run alone is a run, but for its log") {
+    for (const char* name : {"state", "model", "models"}) {
         const TempFolder place;
         fs::create_directory(place / "run");
         if (std::string_view(name).starts_with("model"))
@@ -131,6 +131,32 @@ TEST_CASE(
         folder.log("{\"step\":2}");
     }
     CHECK(read_file(place / "run/log.jsonl") == "{\"step\":1,\"new\":1}\n{\"step\":2}\n");
+}
+
+TEST_CASE("run folder: a run that left nothing but a log does not hinder the next") {
+    const TempFolder place;
+    const std::string log = place / "run/log.jsonl";
+    { RunFolder(place / "run", RunMode::fresh).log("{\"step\":1,\"run\":1}"); }
+    {
+        RunFolder folder(place / "run", RunMode::fresh);
+        CHECK_FALSE(folder.has_state());
+        CHECK(names_in(place / "run") == std::set<std::string>{"log.jsonl"}); // not yet
+        folder.log("{\"step\":1,\"run\":2}");
+        folder.log("{\"step\":2,\"run\":2}");
+    }
+    CHECK(read_file(log) == "{\"step\":1,\"run\":2}\n{\"step\":2,\"run\":2}\n");
+    CHECK(read_file(log + ".old") == "{\"step\":1,\"run\":1}\n");
+    { RunFolder(place / "run", RunMode::fresh).log("{\"step\":1,\"run\":3}"); }
+    CHECK(read_file(log + ".old") == "{\"step\":1,\"run\":2}\n{\"step\":2,\"run\":2}\n");
+    // --overwrite says that it may go; a link stays one.
+    { RunFolder(place / "run", RunMode::overwrite).log("{\"step\":1,\"run\":4}"); }
+    CHECK(read_file(log) == "{\"step\":1,\"run\":4}\n");
+    CHECK(read_file(log + ".old").ends_with("{\"step\":2,\"run\":2}\n"));
+    fs::rename(log, place / "elsewhere");
+    fs::create_symlink("../elsewhere", log);
+    { RunFolder(place / "run", RunMode::fresh).log("{\"step\":1,\"run\":5}"); }
+    CHECK(fs::is_symlink(log));
+    CHECK(read_file(place / "elsewhere") == "{\"step\":1,\"run\":5}\n");
 }
 
 TEST_CASE("run folder: one that was made for nothing goes again, and nothing else") {

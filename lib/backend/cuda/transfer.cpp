@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <vector>
 
 #include "base/concat.hpp"
 #include "base/error.hpp"
@@ -22,14 +23,38 @@ constexpr std::size_t kGrain = std::size_t{1} << 20;
 
 } // namespace
 
-void Transfer::copy(std::byte* to, const std::byte* from, std::size_t bytes) {
-    if (bytes <= kGrain) {
-        std::memcpy(to, from, bytes);
-        return;
+/// Parts of the host's memory as if they lay one behind the other.
+class Transfer::Joined {
+  public:
+    explicit Joined(std::span<const HostBytes> parts) : parts_(parts) {
+        begins_.reserve(parts.size() + 1);
+        begins_.push_back(0);
+        for (const HostBytes part : parts)
+            begins_.push_back(begins_.back() + part.size());
     }
-    pool_.parallel_for(bytes, kGrain, [&](std::size_t begin, std::size_t end) {
-        std::memcpy(to + begin, from + begin, end - begin);
-    });
+    std::size_t size() const { return begins_.back(); }
+    void copy(std::byte* to, std::size_t begin, std::size_t end) const {
+        auto part = static_cast<std::size_t>(
+            std::upper_bound(begins_.begin(), begins_.end(), begin) - begins_.begin() - 1);
+        for (; begin < end; ++part) {
+            const std::size_t here = std::min(end, begins_[part + 1]) - begin;
+            if (here > 0)
+                std::memcpy(to, parts_[part].data() + (begin - begins_[part]), here);
+            to += here;
+            begin += here;
+        }
+    }
+
+  private:
+    std::span<const HostBytes> parts_;
+    std::vector<std::size_t> begins_; ///< of each part; then the end of the last
+};
+
+void Transfer::copy(std::size_t bytes, const std::function<void(std::size_t, std::size_t)>& copy) {
+    if (bytes <= kGrain)
+        copy(0, bytes);
+    else
+        pool_.parallel_for(bytes, kGrain, copy);
 }
 
 void Transfer::check_running(const char* what) const {
@@ -45,9 +70,16 @@ void Transfer::upload(void* to, const void* from, std::size_t bytes) {
         copy_to_device(to, from, bytes, compute_);
         return;
     }
-    for (std::size_t at = 0; at < bytes; at += kLargestPart)
-        upload_part(static_cast<std::byte*>(to) + at, static_cast<const std::byte*>(from) + at,
-                    std::min(kLargestPart, bytes - at));
+    const HostBytes part(static_cast<const std::byte*>(from), bytes);
+    upload(to, {&part, 1});
+}
+
+void Transfer::upload(void* to, std::span<const HostBytes> parts) {
+    check_running("upload");
+    const Joined from(parts);
+    for (std::size_t at = 0; at < from.size(); at += largest_part_)
+        upload_part(static_cast<std::byte*>(to) + at, from, at,
+                    std::min(largest_part_, from.size() - at));
 }
 
 // The next slot, large enough, its host memory free.
@@ -68,14 +100,18 @@ Transfer::Slot& Transfer::slot_of(std::size_t bytes) {
     return slot;
 }
 
-void Transfer::upload_part(std::byte* to, const std::byte* from, std::size_t bytes) {
+void Transfer::upload_part(std::byte* to, const Joined& from, std::size_t first,
+                           std::size_t bytes) {
     Slot& slot = slot_of(bytes);
     copies_.wait(slot.taken);
     for (std::size_t at = 0; at < bytes; at += kPiece) {
         const std::size_t here = std::min(kPiece, bytes - at);
-        copy(slot.host.data() + at, from + at, here);
+        copy(here, [&](std::size_t begin, std::size_t end) {
+            from.copy(slot.host.data() + at + begin, first + at + begin, first + at + end);
+        });
         copy_to_device(slot.device.as<std::byte>() + at, slot.host.data() + at, here, copies_);
     }
+    ++uploads_;
     slot.uploaded.record(copies_);
     compute_.wait(slot.uploaded);
     copy_on_device(to, slot.device.data(), bytes, compute_);
@@ -106,7 +142,10 @@ void Transfer::download(void* to, const void* from, std::size_t bytes) {
         if (at + piece < bytes)
             start(at + piece, 1 - which);
         landed_[which].synchronise();
-        copy(static_cast<std::byte*>(to) + at, landing_[which].data(), std::min(piece, bytes - at));
+        copy(std::min(piece, bytes - at), [&](std::size_t begin, std::size_t end) {
+            std::memcpy(static_cast<std::byte*>(to) + at + begin, landing_[which].data() + begin,
+                        end - begin);
+        });
     }
 }
 

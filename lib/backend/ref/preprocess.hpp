@@ -25,11 +25,11 @@ inline std::uint8_t resized(const ResizeAxis& axis, std::int64_t output, const s
     return resized_byte(sum);
 }
 
-/// See PreprocessArgs. picture (height, width, 3) -> y (3, S, S); all sums are exact, so that only
-/// the two divisions round.
-inline void preprocess(float* y, const std::uint8_t* picture, std::int64_t width,
-                       const ResizeAxis& across, const ResizeAxis& down, const float* mean,
+/// See PreprocessArgs: one picture -> y (3, S, S); all sums are exact, so that only the two
+/// divisions round.
+inline void preprocess(float* y, const SourcePicture& picture, const float* mean,
                        const float* std) {
+    const ResizeAxis &across = picture.across, &down = picture.down;
     const auto side = static_cast<std::int64_t>(across.first.size());
     std::int64_t begin = down.first[0], end = 0;
     for (std::int64_t i = 0; i < side; ++i) {
@@ -43,7 +43,7 @@ inline void preprocess(float* y, const std::uint8_t* picture, std::int64_t width
         for (std::int64_t i = 0; i < side; ++i)
             for (std::int64_t c = 0; c < 3; ++c)
                 rows[static_cast<std::size_t>(((line - begin) * side + i) * 3 + c)] =
-                    resized(across, i, picture + line * width * 3 + c, 3);
+                    resized(across, i, picture.pixels.data() + line * picture.width * 3 + c, 3);
     for (std::int64_t c = 0; c < 3; ++c)
         for (std::int64_t line = 0; line < side; ++line)
             for (std::int64_t i = 0; i < side; ++i) {

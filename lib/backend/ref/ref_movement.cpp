@@ -42,8 +42,11 @@ void RefBackend::convert(const ConvertArgs& args) {
 }
 
 void RefBackend::preprocess(const PreprocessArgs& args) {
-    ref::preprocess(args.y.f32(), args.picture.as<std::uint8_t>(), args.picture.shape[1],
-                    args.across, args.down, args.mean, args.std);
+    const std::int64_t each = args.y.numel() / args.y.shape[0];
+    pool_.parallel_for(args.pictures.size(), 1, [&](std::size_t begin, std::size_t end) {
+        for (const SourcePicture& picture : args.pictures.subspan(begin, end - begin))
+            ref::preprocess(args.y.f32() + picture.to * each, picture, args.mean, args.std);
+    });
 }
 
 void RefBackend::similarity_top_k(const SimilarityTopKArgs& args) {

@@ -71,6 +71,33 @@ clip_mutant(attention_no_barrier FILE attention.cu UNIT attention.cu
   TESTS test_ops "attention:*")
 clip_mutant(attention_no_fade FILE attention_softmax.hpp UNIT attention.cu
   FROM "y[t][n][e] *= fade;" TO "y[t][n][e] *= 1.0F;" TESTS test_ops "attention:*")
+# What 16 bits have of their own
+clip_mutant(attention_half_weights FILE attention_fragments.hpp UNIT attention.cu
+  FROM "a.at[1] = pack<T>(low[2], low[3]);
+        a.at[2] = pack<T>(high[0], high[1]);"
+  TO "a.at[2] = pack<T>(low[2], low[3]);
+        a.at[1] = pack<T>(high[0], high[1]);"
+  TESTS test_ops "attention: 16 bits: every*")
+clip_mutant(attention_tall_mask FILE attention.cu UNIT attention.cu
+  FROM "const int row = first_row + t * 16 + e / 2 * 8 + lane() / 4;"
+  TO "const int row = first_row + e / 2 * 8 + lane() / 4;"
+  TESTS test_ops "attention: 16 bits: every*")
+clip_mutant(attention_no_first_wait FILE attention.cu UNIT attention.cu
+  FROM "copy_async_wait<0>();
+    block_barrier();
+
+    const Shared<T> own"
+  TO "block_barrier();
+
+    const Shared<T> own"
+  TESTS test_ops "attention: 16 bits: every*")
+clip_mutant(attention_backward_half_keys FILE attention_fragments.hpp UNIT attention_backward.cu
+  FROM "(lane() / 16 * 8 + lane() % 8) * stride + lane() / 8 % 2 * 8"
+  TO "(lane() / 8 % 2 * 8 + lane() % 8) * stride + lane() / 16 * 8"
+  TESTS test_ops "attention backward: 16 bits*")
+clip_mutant(attention_backward_half_sums FILE attention_fragments.hpp UNIT attention_backward.cu
+  FROM "a.at[3] = pack<T>(high[2], high[3]);" TO "a.at[3] = pack<T>(high[3], high[2]);"
+  TESTS test_ops "attention backward: 16 bits*")
 clip_mutant(attention_backward_mask FILE attention_backward.cu UNIT attention_backward.cu
   FROM "warp_end = last_row < first_row ? 0 : min(others, last_row + 1 + past);"
   TO "warp_end = last_row < first_row ? 0 : min(others, last_row + past);"
@@ -100,6 +127,13 @@ clip_mutant(adamw_last_quad FILE adamw.cu UNIT adamw.cu
 # Preprocessing
 clip_mutant(preprocess_rounds_down FILE preprocess.cu UNIT preprocess.cu
   FROM "sum + (1 << (kWeightBits - 1))" TO "sum" TESTS test_ops "preprocess:*")
+clip_mutant(preprocess_picture_search FILE piece_search.hpp UNIT preprocess.cu
+  FROM "if (at.first_piece <= piece)" TO "if (at.first_piece < piece)" TESTS test_ops "preprocess:*")
+clip_mutant(preprocess_last_lines FILE preprocess.cu UNIT preprocess.cu
+  FROM "min(line + l, lines - 1)" TO "min(line + l, lines)" TESTS test_ops "preprocess:*")
+clip_mutant(preprocess_first_line FILE preprocess.cu UNIT preprocess.cu
+  FROM "group * kLines + l - first" TO "group * kLines + l - first / kLines * kLines"
+  TESTS test_ops "preprocess:*")
 
 # Hopper: only a machine that is asked to be one has these.
 clip_mutant(hopper_no_wait FILE gemm_hopper.hpp UNIT linear_hopper.cu
@@ -116,6 +150,38 @@ clip_mutant(hopper_tail_of_k FILE gemm_hopper.hpp UNIT linear_hopper.cu
 clip_mutant(hopper_tail_of_rows FILE gemm_hopper.hpp UNIT linear_hopper.cu
   FROM "min(16, p.rows - row)" TO "min(16, p.rows - row + 1)"
   TESTS test_ops "linear:*" HOPPER)
+
+set(hopper_attention FILE attention_hopper.cu UNIT attention_hopper.cu)
+clip_mutant(attention_hopper_no_causal_mask ${hopper_attention}
+  FROM "if (key >= block.tile.keys || (p.causal && key >= row + block.past))"
+  TO "if (key >= block.tile.keys)" TESTS test_ops "attention: 16 bits*" HOPPER)
+clip_mutant(attention_hopper_end_of_keys ${hopper_attention}
+  FROM "if (key >= block.tile.keys ||" TO "if (key > block.tile.keys ||"
+  TESTS test_ops "attention: 16 bits*" HOPPER)
+clip_mutant(attention_hopper_steps ${hopper_attention}
+  FROM "steps = (needed + kKeys - 1) / kKeys;" TO "steps = (needed + kKeys - 2) / kKeys;"
+  TESTS test_ops "attention: 16 bits*" HOPPER)
+clip_mutant(attention_hopper_values_phase ${hopper_attention}
+  FROM "barrier_wait(barriers.values + stage, round);"
+  TO "barrier_wait(barriers.values + stage, round + 1);"
+  TESTS test_ops "attention: 16 bits*" HOPPER)
+clip_mutant(attention_hopper_no_empty_wait ${hopper_attention}
+  FROM "barrier_wait(barriers.empty + stage, round + 1); // free in the first round" TO ""
+  TESTS test_ops "attention: 16 bits*" HOPPER)
+clip_mutant(attention_hopper_no_wait ${hopper_attention}
+  FROM "wgmma_wait<0>(scores);" TO "" TESTS test_ops "attention: 16 bits*" HOPPER)
+clip_mutant(attention_hopper_no_fence ${hopper_attention}
+  FROM "fence_proxy_async();" TO "" TESTS test_ops "attention: 16 bits*" HOPPER)
+clip_mutant(attention_hopper_values_stay ${hopper_attention}
+  FROM "store(values + (panel * kPanel + i * 8), Vec<T, 8>{});" TO ";"
+  TESTS test_ops "attention: 16 bits: what is not finite*" HOPPER)
+clip_mutant(attention_hopper_scale ${hopper_attention}
+  FROM "std::max(args.scale * kLog2E," TO "std::max(args.scale,"
+  TESTS test_ops "attention: 16 bits*" HOPPER)
+clip_mutant(attention_hopper_values_row ${hopper_attention}
+  FROM "load(at + kBytes, p.v, row, barriers.values + stage);"
+  TO "load(at + kBytes, p.v, row + 1, barriers.values + stage);"
+  TESTS test_ops "attention: 16 bits*" HOPPER)
 
 # Ops between vectors.
 clip_mutant(score_fragment FILE product_tile.hpp UNIT similarity.cu
