@@ -55,6 +55,9 @@ ModelSettings machine_settings(const TrainOptions& options, const Environment& e
         .threads = threads, .device = options.device, .backend = options.backend};
     settings.backend.cuda.compute =
         parse_precision(options.precision, parse_device(settings.device));
+    // A plan is arithmetic: a GPU that is named need not be there.
+    if (options.dry_run && settings.device != "auto")
+        settings.device = "cpu";
     return settings;
 }
 
@@ -123,17 +126,19 @@ class Training {
                 mean_tokens(*pairs_, start_.tokenizer ? &*start_.tokenizer : nullptr,
                             static_cast<std::size_t>(start_.config.text.context_length)),
             .ranks = ranks};
+        const std::string named = training_device(options_);
+        const Device device = named == "auto" ? machine_.backend().device() : parse_device(named);
+        recipe_.precision = parse_precision(options_.precision, device);
         const PlannedRun run{
             .start = start_,
             .recipe = recipe_,
             .data = data,
-            .plan = trainer::plan_training(recipe_, run_settings(), start_.config, data),
-            .threads = machine_.pool().size()};
+            .plan = trainer::plan_training(recipe_, run_settings(), start_.config, data, device),
+            .threads = machine_.pool().size(),
+            .device = device};
         TextOutput output("");
         output.write(options_.format == "json" ? plan_json(run) : plan_table(run));
         output.finish();
-        if (!parse_device(options_.device).is_cpu())
-            reporter_.note("memory is the CPU's; a GPU takes larger parts");
     }
 
     /// For rank 0, and then for the others.

@@ -39,6 +39,11 @@ std::string size_text(std::uint64_t bytes) {
     return concat(std::round(value * scale) / scale, " ", kUnits[unit]);
 }
 
+/// As --precision has it.
+std::string_view precision_name(DType dtype) {
+    return dtype == DType::f16 ? "fp16" : dtype == DType::bf16 ? "bf16" : "fp32";
+}
+
 std::string row(std::string_view name, const std::string& value) {
     std::string line(name);
     line.resize(std::max(kColumn, line.size() + 1), ' ');
@@ -76,6 +81,8 @@ std::string plan_table(const PlannedRun& run) {
     const trainer::Recipe& recipe = run.recipe;
     const int ranks = run.data.ranks;
     const char* whose = ranks > 1 ? ", of each process" : "";
+    const std::string where = plan.on_device ? ", on the GPU" : "";
+    const bool vit = run.start.config.vision.vit; // what a ResNet takes is known in part
     return row("model", run.start.config.name()) +
            row("begins with",
                run.start.checkpoint ? run.start.checkpoint->id() : "random weights") +
@@ -90,27 +97,40 @@ std::string plan_table(const PlannedRun& run) {
            row("epochs", concat(recipe.epochs)) +
            row("steps", concat(plan.steps, ", ", plan.steps_per_epoch, " an epoch")) +
            row("threads", concat(run.threads)) +
-           row("memory", concat(size_text(plan.total()), whose)) +
+           row("memory", concat(size_text(plan.total()), where, whose)) +
            row("  weights", size_text(plan.weight_bytes)) +
            row("  gradients", size_text(plan.gradient_bytes)) +
            row("  optimizer", size_text(plan.optimizer_bytes)) +
            row("  packed weights", size_text(plan.packed_bytes)) +
-           row("  activations", size_text(plan.activation_bytes)) +
-           row("  pictures ahead", size_text(plan.input_bytes));
+           row("  activations",
+               concat(size_text(plan.activation_bytes),
+                      plan.on_device ? concat(", ", precision_name(recipe.precision),
+                                              vit ? " inside of blocks" : " inside of text blocks")
+                                     : "")) +
+           (plan.on_device ? row("  pictures", size_text(plan.picture_bytes)) +
+                                 row("  workspace", concat(vit ? "about " : "at least ",
+                                                           size_text(plan.workspace_bytes))) +
+                                 row("host memory", size_text(plan.input_bytes)) +
+                                 row("  pictures ahead", size_text(plan.input_bytes))
+                           : row("  pictures ahead", size_text(plan.input_bytes)));
 }
 
 std::string plan_json(const PlannedRun& run) {
     const trainer::TrainingPlan& plan = run.plan;
     const trainer::Recipe& recipe = run.recipe;
-    const std::string bytes = JsonObject()
-                                  .count("total", plan.total())
-                                  .count("weights", plan.weight_bytes)
-                                  .count("gradients", plan.gradient_bytes)
-                                  .count("optimizer", plan.optimizer_bytes)
-                                  .count("packed_weights", plan.packed_bytes)
-                                  .count("activations", plan.activation_bytes)
-                                  .count("inputs", plan.input_bytes)
-                                  .str();
+    const std::string bytes =
+        JsonObject()
+            .count("total", plan.total())
+            .count("weights", plan.weight_bytes)
+            .count("gradients", plan.gradient_bytes)
+            .count("optimizer", plan.optimizer_bytes)
+            .count("packed_weights", plan.packed_bytes)
+            .count("activations", plan.activation_bytes)
+            .count("inputs", plan.on_device ? plan.picture_bytes : plan.input_bytes)
+            .count("workspace", plan.workspace_bytes)
+            .str();
+    const std::string host =
+        JsonObject().count("inputs", plan.on_device ? plan.input_bytes : 0).str();
     JsonObject object;
     object.text("model", run.start.config.name());
     if (run.start.checkpoint)
@@ -130,7 +150,10 @@ std::string plan_json(const PlannedRun& run) {
         .count("steps_per_epoch", plan.steps_per_epoch)
         .count("steps", plan.steps)
         .count("threads", run.threads)
+        .text("device", run.device.is_cpu() ? "cpu" : "cuda")
         .raw("bytes", bytes);
+    if (plan.on_device)
+        object.raw("host_bytes", host);
     return object.str() + "\n";
 }
 

@@ -15,6 +15,7 @@ struct PlannedRun {
     trainer::PlannedData data;
     trainer::TrainingPlan plan;
     std::size_t threads = 1;
+    Device device; ///< whose memory is planned
 };
 
 /// Tokens of a caption, the two marks included: the mean over some pairs' first captions. Without

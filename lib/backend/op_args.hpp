@@ -71,7 +71,7 @@ struct LinearArgs {
     Activation activation = Activation::none;
     ConstView residual;     ///< (R, out) or empty; may be the same memory as y
     MutView y;              ///< (R, out), or 16 bits
-    MutView pre_activation; ///< (R, out) saved, or empty
+    MutView pre_activation; ///< (R, out) saved, or empty; or 16 bits
 };
 
 struct Conv2dWeights {
@@ -161,9 +161,9 @@ struct GatherRowsArgs {
 
 /// y[rows[i]] += x[i], in the order of i
 struct ScatterAddRowsArgs {
-    ConstView x;                        ///< (Q, D)
+    ConstView x;                        ///< (Q, D), or 16 bits
     std::span<const std::int64_t> rows; ///< (Q), each in [0, R); may name a row more than once
-    MutView y;                          ///< (R, D) added
+    MutView y;                          ///< (R, D) of x's type, added
 };
 
 /// A picture's colours side by side: y[n, h, w, c] = x[n, c, h, w]

@@ -32,13 +32,15 @@ struct ActivationBackwardArgs {
 
 /// Of y = x W^T + bias. Where x is the activation of something, grad_x is that something's.
 struct LinearBackwardArgs {
-    ConstView grad_y; ///< (R, out) of the sum, so of the pre-activation where the layer has one
-    ConstView x;      ///< (R, in) for grad_weight, or empty
+    ConstView grad_y; ///< (R, out) of the sum, so of the pre-activation where the layer has one;
+                      ///< or 16 bits
+    ConstView x;      ///< (R, in) for grad_weight, or empty; or 16 bits
     ConstView weight; ///< (out, in) for grad_x, or empty
     /// What made x: x = activation(pre_activation).
     Activation activation = Activation::none;
-    ConstView pre_activation; ///< (R, in), empty with Activation::none
-    MutView grad_x;           ///< (R, in) written, or empty: by pre_activation where there is one
+    ConstView pre_activation; ///< (R, in), empty with Activation::none; or 16 bits
+    MutView grad_x;           ///< (R, in) written, or empty: by pre_activation where there is one;
+                              ///< or 16 bits
     MutView grad_weight;      ///< (out, in) added, or empty
     MutView grad_bias;        ///< (out) added, or empty
     DType storage = DType::f32;
@@ -50,7 +52,7 @@ struct LayerNormBackwardArgs {
     ConstView gamma;    ///< (D)
     ConstView mean;     ///< (R) as the forward saved it
     ConstView rstd;     ///< (R) likewise
-    ConstView grad_y;   ///< (R, D)
+    ConstView grad_y;   ///< (R, D), or 16 bits
     ConstView residual; ///< (R, D) or empty: added to grad_x; may be the same memory as it
     MutView grad_x;     ///< (R, D) written, or empty
     MutView grad_gamma; ///< (D) added, or empty
@@ -59,10 +61,11 @@ struct LayerNormBackwardArgs {
 
 /// Of attention; heads, offsets, scale and mask as in AttentionArgs.
 struct AttentionBackwardArgs {
-    const float* q = nullptr; ///< (Rq, H*K), rows q_stride apart
-    const float* k = nullptr; ///< (Rk, H*K), rows kv_stride apart
-    const float* v = nullptr; ///< (Rk, H*K), rows kv_stride apart
-    std::int64_t q_stride = 0;
+    const void* q = nullptr;   ///< (Rq, H*K), rows q_stride apart
+    const void* k = nullptr;   ///< (Rk, H*K), rows kv_stride apart
+    const void* v = nullptr;   ///< (Rk, H*K), rows kv_stride apart
+    DType dtype = DType::f32;  ///< of q, k, v, y, grad_y and all gradients; or 16 bits
+    std::int64_t q_stride = 0; ///< strides count elements
     std::int64_t kv_stride = 0;
     std::span<const std::int64_t> q_offsets; ///< N + 1, ascending, from 0 to Rq
     std::span<const std::int64_t> k_offsets; ///< N + 1, ascending, from 0 to Rk
@@ -70,15 +73,23 @@ struct AttentionBackwardArgs {
     int head_width = 0;
     float scale = 0;
     bool causal = false;
-    ConstView y;             ///< (Rq, H*K) as the forward gave it
-    ConstView log_sum_exp;   ///< (Rq, H) as the forward saved it
-    ConstView grad_y;        ///< (Rq, H*K)
-    float* grad_q = nullptr; ///< (Rq, H*K) written, rows grad_q_stride apart
-    float* grad_k = nullptr; ///< (Rk, H*K) written, rows grad_kv_stride apart
-    float* grad_v = nullptr; ///< (Rk, H*K) written, rows grad_kv_stride apart
+    ConstView y;            ///< (Rq, H*K) as the forward gave it
+    ConstView log_sum_exp;  ///< (Rq, H) as the forward saved it
+    ConstView grad_y;       ///< (Rq, H*K)
+    void* grad_q = nullptr; ///< (Rq, H*K) written, rows grad_q_stride apart
+    void* grad_k = nullptr; ///< (Rk, H*K) written, rows grad_kv_stride apart
+    void* grad_v = nullptr; ///< (Rk, H*K) written, rows grad_kv_stride apart
     std::int64_t grad_q_stride = 0;
     std::int64_t grad_kv_stride = 0;
     DType storage = DType::f32;
+
+    /// For backends that take float32 only.
+    const float* q_f32() const { return static_cast<const float*>(q); }
+    const float* k_f32() const { return static_cast<const float*>(k); }
+    const float* v_f32() const { return static_cast<const float*>(v); }
+    float* grad_q_f32() const { return static_cast<float*>(grad_q); }
+    float* grad_k_f32() const { return static_cast<float*>(grad_k); }
+    float* grad_v_f32() const { return static_cast<float*>(grad_v); }
 };
 
 /// Of patch_embedding; pictures have no gradient.

@@ -124,6 +124,12 @@ void ArgumentCheck::layer_output(std::string_view name, const MutView& out, cons
     view(name, out, shape, true, may_be, out.dtype);
 }
 
+void ArgumentCheck::optional_layer_output(std::string_view name, const MutView& out,
+                                          const Shape& shape) {
+    if (!absent(out))
+        layer_output(name, out, shape);
+}
+
 void ArgumentCheck::weight(std::string_view name, const ConstView& in, const Shape& shape) {
     ConstView here = in;
     if (in.device.is_cpu())

@@ -31,6 +31,7 @@ class ArgumentCheck {
     void optional_layer_input(std::string_view name, const ConstView& view, const Shape& shape);
     void layer_output(std::string_view name, const MutView& view, const Shape& shape,
                       std::string_view may_be = {});
+    void optional_layer_output(std::string_view name, const MutView& view, const Shape& shape);
     /// What layer_input() asks of an element type that stands without a view.
     void layer_type(std::string_view name, DType dtype) const;
     /// A float32 weight that is prepared: on the backend's device or on the host.

@@ -29,8 +29,7 @@ void check_offsets(const ArgumentCheck& check, std::string_view name, Offsets of
 }
 
 // Bytes from the first element of the first row to the last of the last.
-std::size_t extent(std::int64_t rows, std::int64_t stride, std::int64_t width,
-                   DType dtype = DType::f32) {
+std::size_t extent(std::int64_t rows, std::int64_t stride, std::int64_t width, DType dtype) {
     return rows == 0 ? 0
                      : static_cast<std::size_t>((rows - 1) * stride + width) * dtype_size(dtype);
 }
@@ -83,16 +82,20 @@ void check_sequences(ArgumentCheck& check, const Args& args, DType dtype) {
 void check_gradients(ArgumentCheck& check, const AttentionBackwardArgs& args, std::int64_t width) {
     struct Part {
         const char* name;
-        float* data;
+        void* data;
         std::int64_t stride;
         std::size_t bytes;
     };
     const std::int64_t q_rows = args.q_offsets.back();
     const std::int64_t k_rows = args.k_offsets.back();
-    const Part parts[] = {
-        {"grad_q", args.grad_q, args.grad_q_stride, extent(q_rows, args.grad_q_stride, width)},
-        {"grad_k", args.grad_k, args.grad_kv_stride, extent(k_rows, args.grad_kv_stride, width)},
-        {"grad_v", args.grad_v, args.grad_kv_stride, extent(k_rows, args.grad_kv_stride, width)}};
+    const std::size_t size = dtype_size(args.dtype);
+    const auto part_of_rows = [&](const char* name, void* data, std::int64_t rows,
+                                  std::int64_t stride) {
+        return Part{name, data, stride, extent(rows, stride, width, args.dtype)};
+    };
+    const Part parts[] = {part_of_rows("grad_q", args.grad_q, q_rows, args.grad_q_stride),
+                          part_of_rows("grad_k", args.grad_k, k_rows, args.grad_kv_stride),
+                          part_of_rows("grad_v", args.grad_v, k_rows, args.grad_kv_stride)};
     const auto begin = [](const Part& part) { return reinterpret_cast<std::uintptr_t>(part.data); };
     std::uintptr_t first = 0, last = 0; // of the buffer so far
     for (std::size_t i = 0; i < std::size(parts); ++i) {
@@ -101,17 +104,17 @@ void check_gradients(ArgumentCheck& check, const AttentionBackwardArgs& args, st
             continue;
         check.require(part.data != nullptr, ErrorCode::invalid_argument,
                       concat(part.name, " is a null pointer"));
-        check.require(begin(part) % alignof(float) == 0, ErrorCode::invalid_argument,
-                      concat(part.name, " is not aligned to ", alignof(float), " bytes"));
+        check.require(begin(part) % size == 0, ErrorCode::invalid_argument,
+                      concat(part.name, " is not aligned to ", size, " bytes"));
         for (std::size_t j = 0; j < i; ++j) {
             const Part& other = parts[j];
             if (other.bytes == 0 || begin(part) >= begin(other) + other.bytes ||
                 begin(other) >= begin(part) + part.bytes)
                 continue;
-            const auto stride = static_cast<std::uintptr_t>(part.stride) * sizeof(float);
+            const auto stride = static_cast<std::uintptr_t>(part.stride) * size;
             const std::uintptr_t apart = begin(part) > begin(other) ? begin(part) - begin(other)
                                                                     : begin(other) - begin(part);
-            const auto row = static_cast<std::uintptr_t>(width) * sizeof(float);
+            const auto row = static_cast<std::uintptr_t>(width) * size;
             check.require(part.stride == other.stride && apart % stride >= row &&
                               apart % stride <= stride - row,
                           ErrorCode::invalid_argument, concat(part.name, " overlaps ", other.name));
@@ -119,14 +122,13 @@ void check_gradients(ArgumentCheck& check, const AttentionBackwardArgs& args, st
         const bool together =
             first < last && begin(part) < last && first < begin(part) + part.bytes;
         if (!together && first < last)
-            check.memory("a gradient", reinterpret_cast<const void*>(first), last - first,
-                         alignof(float), true);
+            check.memory("a gradient", reinterpret_cast<const void*>(first), last - first, size,
+                         true);
         first = together ? std::min(first, begin(part)) : begin(part);
         last = together ? std::max(last, begin(part) + part.bytes) : begin(part) + part.bytes;
     }
     if (first < last)
-        check.memory("a gradient", reinterpret_cast<const void*>(first), last - first,
-                     alignof(float), true);
+        check.memory("a gradient", reinterpret_cast<const void*>(first), last - first, size, true);
 }
 
 } // namespace
@@ -146,15 +148,16 @@ void attention(Backend& backend, const AttentionArgs& args) {
 
 void attention_backward(Backend& backend, const AttentionBackwardArgs& args) {
     ArgumentCheck check("attention backward", backend);
-    check_sequences(check, args, DType::f32);
+    check.layer_type("q", args.dtype);
+    check_sequences(check, args, args.dtype);
     const std::int64_t width = std::int64_t{args.heads} * args.head_width;
     const std::int64_t q_rows = args.q_offsets.back();
     const std::int64_t k_rows = args.k_offsets.back();
     check_stride(check, "grad_q_stride", args.grad_q_stride, width, q_rows);
     check_stride(check, "grad_kv_stride", args.grad_kv_stride, width, k_rows);
-    check.input("y", args.y, {q_rows, width});
+    check.input_of(args.dtype, "y", args.y, {q_rows, width});
     check.input("log_sum_exp", args.log_sum_exp, {q_rows, args.heads});
-    check.input("grad_y", args.grad_y, {q_rows, width});
+    check.input_of(args.dtype, "grad_y", args.grad_y, {q_rows, width});
     check_gradients(check, args, width);
     check.overlaps();
     if (k_rows > 0)

@@ -30,7 +30,8 @@ void attention(Backend& backend, const AttentionArgs& args);
 ///          q, k and v may.
 /// Maths:   p = exp(scale q k^T - log_sum_exp),  g = scale p (grad_y v^T - grad_y . y),
 ///          grad_q = g k,  grad_k = g^T q,  grad_v = p^T grad_y.
-/// Numerics: the same bits for a sequence in any batch.
+/// Numerics: one type for q, k, v, y, grad_y and the gradients. The same bits for a sequence in any
+///          batch.
 /// Aliasing: gradients overlap nothing, and not one another.
 /// Errors:  shape_mismatch, dtype_mismatch, device_mismatch, invalid_argument (null pointer,
 ///          overlap, stride, offsets, scale).

@@ -24,10 +24,10 @@ void scatter_add_rows(Backend& backend, const ScatterAddRowsArgs& args) {
     check.rank("y", args.y, 2);
     const auto rows = static_cast<std::int64_t>(args.rows.size());
     const Shape& shape = args.y.shape;
-    check.input("x", args.x, {rows, shape[1]});
+    check.layer_input("x", args.x, {rows, shape[1]});
     check.memory("rows", args.rows.data(), args.rows.size_bytes(), alignof(std::int64_t), false);
     check.indices("rows", args.rows, shape[0]);
-    check.output("y", args.y, shape);
+    check.output_of(args.x.dtype, "y", args.y, shape);
     check.overlaps();
     if (args.x.numel() > 0)
         backend.scatter_add_rows(args);

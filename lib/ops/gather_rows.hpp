@@ -16,8 +16,9 @@ void gather_rows(Backend& backend, const GatherRowsArgs& args);
 
 /// Adds rows to those of a matrix.
 ///
-/// Shapes:  x (Q, D); rows (Q); y (R, D).
+/// Shapes:  x (Q, D), of any type the backend takes; rows (Q); y (R, D) of the same type.
 /// Maths:   y[rows[i]] += x[i] in the order of i.
+/// Numerics: sums are in float32; those of 16 bits are rounded once, at the end.
 /// Aliasing: none.
 /// Errors:  shape_mismatch, dtype_mismatch, device_mismatch, invalid_argument (a row out of range,
 ///          null pointer, overlap).

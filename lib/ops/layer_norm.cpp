@@ -33,7 +33,7 @@ void layer_norm_backward(Backend& backend, const LayerNormBackwardArgs& args) {
     check.input("gamma", args.gamma, {width});
     check.input("mean", args.mean, {rows});
     check.input("rstd", args.rstd, {rows});
-    check.input("grad_y", args.grad_y, {rows, width});
+    check.layer_input("grad_y", args.grad_y, {rows, width});
     check.optional_input("residual", args.residual, {rows, width});
     if (args.grad_x.data != nullptr)
         check.output("grad_x", args.grad_x, {rows, width}, "residual");

@@ -26,7 +26,7 @@ void linear(Backend& backend, const LinearArgs& args) {
     check.layer_input("x", args.x, {rows, args.weights->in_features()});
     check.optional_input("residual", args.residual, shape);
     check.layer_output("y", args.y, shape, "residual");
-    check.optional_output("pre_activation", args.pre_activation, shape);
+    check.optional_layer_output("pre_activation", args.pre_activation, shape);
     check.overlaps();
     if (rows > 0)
         backend.linear(args);
@@ -46,19 +46,19 @@ void linear_backward(Backend& backend, const LinearBackwardArgs& args) {
     check.rank("grad_y", args.grad_y, 2);
     const std::int64_t rows = args.grad_y.shape[0];
     const std::int64_t out = args.grad_y.shape[1];
-    check.input("grad_y", args.grad_y, {rows, out});
+    check.layer_input("grad_y", args.grad_y, {rows, out});
     if (args.grad_x.data != nullptr) {
         check.rank("grad_x", args.grad_x, 2);
         const std::int64_t in = args.grad_x.shape[1];
         check.input("weight", args.weight, {out, in});
-        check.output("grad_x", args.grad_x, {rows, in});
+        check.layer_output("grad_x", args.grad_x, {rows, in});
         if (args.activation != Activation::none)
-            check.input("pre_activation", args.pre_activation, {rows, in});
+            check.layer_input("pre_activation", args.pre_activation, {rows, in});
     }
     if (args.grad_weight.data != nullptr) {
         check.rank("grad_weight", args.grad_weight, 2);
         const std::int64_t in = args.grad_weight.shape[1];
-        check.input("x", args.x, {rows, in});
+        check.layer_input("x", args.x, {rows, in});
         check.output("grad_weight", args.grad_weight, {out, in});
     }
     check.optional_output("grad_bias", args.grad_bias, {out});

@@ -19,7 +19,9 @@ std::unique_ptr<PreparedLinear> prepare_linear(Backend& backend, const LinearWei
 ///
 /// Shapes:  x (R, in); residual (R, out) or empty; y (R, out); pre_activation (R, out) or empty.
 /// Maths:   pre_activation = x W^T + bias,  y = activation(pre_activation) + residual.
-/// Numerics: each element is a sum of its own in a fixed order; the same bits whatever R is.
+/// Numerics: each element is a sum of its own in a fixed order; the same bits whatever R is. Where
+///          y and pre_activation have 16 bits, y is of what pre_activation was before it was
+///          rounded.
 /// Aliasing: y may be residual. No other overlap.
 /// Errors:  shape_mismatch, dtype_mismatch, device_mismatch, invalid_argument (null pointer,
 ///          overlap).

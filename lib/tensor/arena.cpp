@@ -9,24 +9,20 @@ namespace clip {
 
 namespace {
 constexpr std::size_t kLeastBlock = std::size_t{1} << 20;
-
-std::size_t alignment_in(const Memory& memory) {
-    return memory.device().is_cpu() ? 64 : 256;
-}
 } // namespace
 
-MutView Arena::take(const Shape& shape) {
-    const std::size_t alignment = alignment_in(memory_);
+MutView Arena::take(const Shape& shape, DType dtype) {
+    const auto multiple = static_cast<std::size_t>(alignment(memory_.device().is_cpu()));
     const std::size_t bytes =
-        (static_cast<std::size_t>(shape.numel()) * sizeof(float) + alignment - 1) / alignment *
-        alignment;
+        (static_cast<std::size_t>(shape.numel()) * dtype_size(dtype) + multiple - 1) / multiple *
+        multiple;
     while (block_ < blocks_.size() && blocks_[block_].size() - used_ < bytes) {
         ++block_; // too small for this one: its rest stays unused until the stack is rewound
         used_ = 0;
     }
     if (block_ == blocks_.size())
         blocks_.emplace_back(std::max(bytes, kLeastBlock), memory_);
-    MutView view{blocks_[block_].data() + used_, shape, DType::f32, memory_.device()};
+    MutView view{blocks_[block_].data() + used_, shape, dtype, memory_.device()};
     used_ += bytes;
     total_ += static_cast<std::int64_t>(bytes);
     peak_ = std::max(peak_, total_);

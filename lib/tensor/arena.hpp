@@ -26,9 +26,11 @@ class Arena {
     explicit Arena(Memory& memory = host_memory()) : memory_(memory) {}
 
     Memory& memory() const { return memory_; }
-    /// A float32 tensor of undefined content, aligned to 64 bytes (on devices to 256); valid until
-    /// the stack is rewound to a mark from before. Errors: out_of_memory.
-    MutView take(const Shape& shape);
+    /// A tensor of undefined content, aligned to alignment(); valid until the stack is rewound to a
+    /// mark from before. Errors: out_of_memory.
+    MutView take(const Shape& shape, DType dtype = DType::f32);
+    /// Bytes that tensors begin at multiples of, and take: 64, on devices 256.
+    static constexpr std::int64_t alignment(bool on_host) { return on_host ? 64 : 256; }
 
     Mark mark() const { return {block_, used_, total_}; }
     /// Gives back everything taken after `mark`. Marks are rewound to in the reverse order.

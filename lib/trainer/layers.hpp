@@ -26,6 +26,10 @@ struct TowerContext {
     /// What products are computed in, where the backend has that: f32, f16 or bf16.
     DType storage = DType::f32;
 
+    /// What ops inside of a block hand one another, forward and backward, and what is kept of it.
+    /// The residual stream, statistics, pooled rows and all that has to do with parameters is
+    /// float32.
+    DType between() const { return backend.activation_dtype(storage); }
     /// Rows that go through a tower together; see kRowsOfPart.
     std::int64_t rows_of_part(std::int64_t rows) const { return rows * backend.batch_factor(); }
 };

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "trainer/tower_memory.hpp"
 #include "trainer/training_run.hpp"
 
 namespace clip::trainer {
@@ -15,10 +16,14 @@ struct PlannedData {
     int ranks = 1;
 };
 
-/// Bytes of one rank, and steps. Activations are those of the arena, exactly where texts have as
-/// many tokens as was said, and what the loss keeps. A locked picture tower's scratch, and what a
-/// validation needs, are left out.
+/// The arena of a backend on `device`, with products in `precision`. No GPU has to be there.
+ArenaKind planned_arena(Device device, DType precision);
+
+/// Bytes of one rank, and steps, with all that is trained on `device`. Activations are those of the
+/// arena, exactly where texts have as many tokens as was said, and what the loss keeps. A locked
+/// picture tower's scratch, and what a validation needs, are left out. A GPU's workspace is that of
+/// the transformers' backward products; a ResNet's is left out.
 TrainingPlan plan_training(const Recipe& recipe, const RunSettings& settings,
-                           const ModelConfig& config, const PlannedData& data);
+                           const ModelConfig& config, const PlannedData& data, Device device = {});
 
 } // namespace clip::trainer

@@ -14,8 +14,9 @@ namespace {
 /// The height of the arena, and the most it was.
 class Height {
   public:
+    explicit Height(const ArenaKind& arena) : arena_(arena) {}
     void take(std::int64_t floats) {
-        now_ += arena_bytes_of(floats);
+        now_ += arena_.bytes(floats);
         peak_ = std::max(peak_, now_);
     }
     std::int64_t now() const { return now_; }
@@ -24,6 +25,7 @@ class Height {
     void forget_peak() { peak_ = now_; }
 
   private:
+    ArenaKind arena_;
     std::int64_t now_ = 0, peak_ = 0;
 };
 
@@ -34,8 +36,8 @@ struct Map {
 
 class Resnet {
   public:
-    Resnet(const ModelConfig& config, std::int64_t pictures, bool frugal)
-        : config_(config), pictures_(pictures), frugal_(frugal) {
+    Resnet(const ModelConfig& config, std::int64_t pictures, bool frugal, const ArenaKind& arena)
+        : config_(config), pictures_(pictures), frugal_(frugal), arena_(arena), height_(arena) {
         const std::int64_t width = config.vision.width;
         std::int64_t side = config.vision.image_size / 4;
         behind_stem_ = {side, width};
@@ -59,7 +61,7 @@ class Resnet {
         height_.forget_peak();
         backward();
         memory.backward = height_.peak() - memory.kept;
-        height_ = {};
+        height_ = Height(arena_);
         forward(false);
         memory.forward = height_.peak();
         return memory;
@@ -194,6 +196,7 @@ class Resnet {
     const ModelConfig& config_;
     std::int64_t pictures_;
     bool frugal_;
+    ArenaKind arena_;
     Map behind_stem_;
     std::vector<Block> blocks_;
     std::int64_t largest_ = 0;
@@ -202,8 +205,9 @@ class Resnet {
 
 } // namespace
 
-TowerMemory resnet_memory(const ModelConfig& config, std::int64_t pictures, bool frugal) {
-    return Resnet(config, pictures, frugal).memory();
+TowerMemory resnet_memory(const ModelConfig& config, std::int64_t pictures, bool frugal,
+                          const ArenaKind& arena) {
+    return Resnet(config, pictures, frugal, arena).memory();
 }
 
 } // namespace clip::trainer

@@ -16,6 +16,7 @@ constexpr auto kSegment = static_cast<std::int64_t>(kBlocksOfSegment);
 
 /// A stack of blocks over `rows` rows of `sequences` sequences.
 struct Stack {
+    const ArenaKind& arena;
     std::int64_t width, mlp_width, heads, layers;
     std::int64_t rows, sequences;
     bool pooled_last = true;
@@ -26,24 +27,24 @@ struct Stack {
     /// TrainedBlock::compute()
     std::int64_t block(bool last) const {
         const std::int64_t q = results(last);
-        std::int64_t sum = 2 * arena_bytes_of(rows) + arena_bytes_of(rows * width) +
-                           arena_bytes_of(rows * qkv_width(last));
+        std::int64_t sum = 2 * arena.bytes(rows) + arena.bytes_between(rows * width) +
+                           arena.bytes_between(rows * qkv_width(last));
         if (last)
-            sum += 3 * arena_bytes_of(q * width);
-        return sum + 3 * arena_bytes_of(q * width) + arena_bytes_of(q * heads) +
-               2 * arena_bytes_of(q) + 2 * arena_bytes_of(q * mlp_width);
+            sum += 2 * arena.bytes_between(q * width) + arena.bytes(q * width);
+        return sum + 2 * arena.bytes_between(q * width) + arena.bytes(q * width) +
+               arena.bytes(q * heads) + 2 * arena.bytes(q) + 2 * arena.bytes_between(q * mlp_width);
     }
     /// TrainedBlock::backward(), without what compute() takes
     std::int64_t block_backward(bool last) const {
         const std::int64_t q = results(last);
-        return arena_bytes_of(rows * width) +
-               arena_bytes_of(std::max(q * mlp_width, rows * qkv_width(last))) +
-               (last ? 2 * arena_bytes_of(q * width) : 0);
+        return arena.bytes_between(rows * width) +
+               arena.bytes_between(std::max(q * mlp_width, rows * qkv_width(last))) +
+               (last ? 2 * arena.bytes_between(q * width) : 0);
     }
     bool is_last(std::int64_t block) const { return pooled_last && block + 1 == layers; }
     /// TrainedTransformer::keep() of blocks [first, end), with or without their last result.
     std::int64_t blocks(std::int64_t first, std::int64_t end) const {
-        std::int64_t sum = (end - first - 1) * arena_bytes_of(rows * width);
+        std::int64_t sum = (end - first - 1) * arena.bytes(rows * width);
         for (std::int64_t i = first; i < end; ++i)
             sum += block(is_last(i));
         return sum;
@@ -63,19 +64,19 @@ struct Stack {
 
     /// Between forward and backward.
     std::int64_t kept(bool frugal) const {
-        return frugal ? (layers - 1) / kSegment * arena_bytes_of(rows * width) : blocks(0, layers);
+        return frugal ? (layers - 1) / kSegment * arena.bytes(rows * width) : blocks(0, layers);
     }
     /// Of a forward that keeps nothing.
     std::int64_t passing() const {
         const std::int64_t block_bytes =
             layers > 1 ? std::max(block(false), block(true)) : block(true);
-        return std::min<std::int64_t>(layers - 1, 2) * arena_bytes_of(rows * width) + block_bytes;
+        return std::min<std::int64_t>(layers - 1, 2) * arena.bytes(rows * width) + block_bytes;
     }
 };
 
 /// Norm, pooled rows and their norm: what both towers keep around their blocks.
-std::int64_t pooled_bytes(std::int64_t sequences, std::int64_t width) {
-    return 2 * arena_bytes_of(sequences * width) + 2 * arena_bytes_of(sequences);
+std::int64_t pooled_bytes(const ArenaKind& arena, std::int64_t sequences, std::int64_t width) {
+    return 2 * arena.bytes(sequences * width) + 2 * arena.bytes(sequences);
 }
 
 std::int64_t tokens_of_text(const ModelConfig& config, double tokens_per_text) {
@@ -84,8 +85,8 @@ std::int64_t tokens_of_text(const ModelConfig& config, double tokens_per_text) {
 
 void add_part(TowerMemory& memory, const Stack& stack, std::int64_t around, std::int64_t after,
               bool frugal) {
-    const std::int64_t x = arena_bytes_of(stack.rows * stack.width);
-    const std::int64_t pooled = arena_bytes_of(stack.sequences * stack.width);
+    const std::int64_t x = stack.arena.bytes(stack.rows * stack.width);
+    const std::int64_t pooled = stack.arena.bytes(stack.sequences * stack.width);
     memory.kept += around + stack.kept(frugal);
     memory.backward =
         std::max(memory.backward, 2 * pooled + x + std::max(stack.most(frugal), after));
@@ -94,56 +95,60 @@ void add_part(TowerMemory& memory, const Stack& stack, std::int64_t around, std:
 
 } // namespace
 
-TowerMemory vision_memory(const ModelConfig& config, std::int64_t pictures, bool frugal) {
+TowerMemory vision_memory(const ModelConfig& config, std::int64_t pictures, bool frugal,
+                          const ArenaKind& arena) {
     if (!config.vision.vit)
-        return resnet_memory(config, pictures, frugal);
+        return resnet_memory(config, pictures, frugal, arena);
     const VisionConfig& vision = config.vision;
-    const std::int64_t tokens = vision.positions(), step = pictures_of_part(tokens);
+    const std::int64_t tokens = vision.positions();
+    const std::int64_t step = pictures_of_part(tokens, kRowsOfPart * arena.batch_factor);
     TowerMemory memory;
     for (std::int64_t first = 0; first < pictures; first += step) {
         const std::int64_t n = std::min(step, pictures - first), rows = n * tokens;
-        const Stack stack{vision.width, vision.mlp_width, vision.heads, vision.layers, rows, n};
-        const std::int64_t x = arena_bytes_of(rows * vision.width);
-        add_part(memory, stack, 2 * x + 2 * arena_bytes_of(rows) + pooled_bytes(n, vision.width), x,
-                 frugal);
+        const Stack stack{arena, vision.width, vision.mlp_width, vision.heads, vision.layers, rows,
+                          n};
+        const std::int64_t x = arena.bytes(rows * vision.width);
+        add_part(memory, stack,
+                 2 * x + 2 * arena.bytes(rows) + pooled_bytes(arena, n, vision.width), x, frugal);
     }
     return memory;
 }
 
 TowerMemory text_memory(const ModelConfig& config, std::int64_t texts, double tokens_per_text,
-                        bool frugal) {
+                        bool frugal, const ArenaKind& arena) {
     const TextConfig& text = config.text;
     const std::int64_t tokens = tokens_of_text(config, tokens_per_text);
-    const std::int64_t step = std::max<std::int64_t>(1, kRowsOfPart / tokens);
+    const std::int64_t step = std::max<std::int64_t>(1, kRowsOfPart * arena.batch_factor / tokens);
     TowerMemory memory;
     for (std::int64_t first = 0; first < texts; first += step) {
         const std::int64_t n = std::min(step, texts - first), rows = n * tokens;
-        const Stack stack{text.width, text.mlp_width, text.heads, text.layers, rows, n};
-        add_part(memory, stack, arena_bytes_of(rows * text.width) + pooled_bytes(n, text.width), 0,
-                 frugal);
+        const Stack stack{arena, text.width, text.mlp_width, text.heads, text.layers, rows, n};
+        add_part(memory, stack, arena.bytes(rows * text.width) + pooled_bytes(arena, n, text.width),
+                 0, frugal);
     }
     return memory;
 }
 
-std::int64_t logits_memory(const ModelConfig& config, std::int64_t rows) {
-    return arena_bytes_of(std::min(kRowsOfLogits, rows) * config.text.vocab_size);
+std::int64_t logits_memory(const ModelConfig& config, std::int64_t rows, const ArenaKind& arena) {
+    return arena.bytes(std::min(kRowsOfLogits, rows) * config.text.vocab_size);
 }
 
 std::int64_t caption_memory(const ModelConfig& config, std::int64_t texts, double tokens_per_text,
-                            bool frugal) {
+                            bool frugal, const ArenaKind& arena) {
     const TextConfig& text = config.text;
     const std::int64_t length = tokens_of_text(config, tokens_per_text);
-    const std::int64_t step = std::max<std::int64_t>(1, kRowsOfPart / length);
+    const std::int64_t step = std::max<std::int64_t>(1, kRowsOfPart * arena.batch_factor / length);
     // The first part is the largest, and each gives back what it took.
     const std::int64_t n = std::min(step, texts), rows = n * length, tokens = rows - n;
-    const Stack stack{text.width, text.mlp_width, text.heads, text.layers, rows, n, false};
-    const std::int64_t x = arena_bytes_of(rows * text.width);
-    const std::int64_t normed = arena_bytes_of(tokens * text.width);
+    const Stack stack{arena, text.width, text.mlp_width, text.heads, text.layers, rows, n, false};
+    const std::int64_t x = arena.bytes(rows * text.width);
+    const std::int64_t normed = arena.bytes(tokens * text.width);
     const std::int64_t around =
-        arena_bytes_of(n * config.embed_dim) + 2 * x + 2 * normed + 2 * arena_bytes_of(tokens);
+        arena.bytes(n * config.embed_dim) + 2 * x + 2 * normed + 2 * arena.bytes(tokens);
     const std::int64_t kept = stack.kept(frugal);
-    const std::int64_t backward = std::max(stack.most(frugal), arena_bytes_of(n * text.width));
-    return around + kept + normed + std::max(logits_memory(config, tokens), normed + backward);
+    const std::int64_t backward = std::max(stack.most(frugal), arena.bytes(n * text.width));
+    return around + kept + normed +
+           std::max(logits_memory(config, tokens, arena), normed + backward);
 }
 
 } // namespace clip::trainer

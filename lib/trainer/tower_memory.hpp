@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "model/config.hpp"
+#include "tensor/arena.hpp"
 
 namespace clip::trainer {
 
@@ -16,21 +17,34 @@ struct TowerMemory {
     std::int64_t forward = 0;  ///< at the peak of a forward() that keeps nothing
 };
 
-/// Bytes that Arena::take() counts for so many floats.
-constexpr std::int64_t arena_bytes_of(std::int64_t floats) {
-    return (floats * 4 + 63) / 64 * 64;
-}
+/// What a backend decides of the arena's bytes. As it is made, the CPU's.
+struct ArenaKind {
+    DType between = DType::f32;                      ///< TowerContext::between()
+    std::int64_t batch_factor = 1;                   ///< Backend::batch_factor()
+    std::int64_t alignment = Arena::alignment(true); ///< in the memory that it lies in
 
-TowerMemory vision_memory(const ModelConfig& config, std::int64_t pictures, bool frugal);
+    /// What Arena::take() counts for so many elements.
+    std::int64_t bytes(std::int64_t elements, DType dtype = DType::f32) const {
+        const std::int64_t all = elements * static_cast<std::int64_t>(dtype_size(dtype));
+        return (all + alignment - 1) / alignment * alignment;
+    }
+    /// The same of what ops inside of a block hand one another.
+    std::int64_t bytes_between(std::int64_t elements) const { return bytes(elements, between); }
+};
+
+TowerMemory vision_memory(const ModelConfig& config, std::int64_t pictures, bool frugal,
+                          const ArenaKind& arena = {});
 /// Texts of equal length.
 TowerMemory text_memory(const ModelConfig& config, std::int64_t texts, double tokens_per_text,
-                        bool frugal);
+                        bool frugal, const ArenaKind& arena = {});
 /// The peak of CaptionDecoder::learn() over texts of equal length.
 std::int64_t caption_memory(const ModelConfig& config, std::int64_t texts, double tokens_per_text,
-                            bool frugal);
+                            bool frugal, const ArenaKind& arena = {});
 /// VocabularySoftmax's, of so many rows.
-std::int64_t logits_memory(const ModelConfig& config, std::int64_t rows);
+std::int64_t logits_memory(const ModelConfig& config, std::int64_t rows,
+                           const ArenaKind& arena = {});
 /// ModifiedResnet's.
-TowerMemory resnet_memory(const ModelConfig& config, std::int64_t pictures, bool frugal);
+TowerMemory resnet_memory(const ModelConfig& config, std::int64_t pictures, bool frugal,
+                          const ArenaKind& arena = {});
 
 } // namespace clip::trainer

@@ -17,6 +17,11 @@ std::int64_t width_of(const TowerContext& context, const std::string& name) {
     return context.parameters.info(name + "ln_1.weight").shape[0];
 }
 
+/// Columns from `column` on of rows.
+void* columns_of(const MutView& rows, std::int64_t column) {
+    return part_of(rows, column, Shape{0}).data;
+}
+
 std::vector<std::int64_t> one_each(std::size_t count) {
     std::vector<std::int64_t> offsets(count + 1);
     std::iota(offsets.begin(), offsets.end(), std::int64_t{0});
@@ -47,7 +52,8 @@ void TrainedBlock::refresh() {
 void TrainedBlock::attend(const Sequences& sequences, Saved& saved) {
     const std::int64_t width = saved.x.shape[1];
     const int head_width = static_cast<int>(width / settings_.heads);
-    AttentionArgs args{.k_offsets = sequences.offsets,
+    AttentionArgs args{.dtype = saved.qkv.dtype,
+                       .k_offsets = sequences.offsets,
                        .heads = settings_.heads,
                        .head_width = head_width,
                        .scale = 1.0F / std::sqrt(static_cast<float>(head_width)),
@@ -55,9 +61,9 @@ void TrainedBlock::attend(const Sequences& sequences, Saved& saved) {
                        .log_sum_exp = saved.log_sum_exp,
                        .storage = context_.storage};
     if (!pooled_rows_) {
-        args.q = saved.qkv.f32();
-        args.k = saved.qkv.f32() + width;
-        args.v = saved.qkv.f32() + 2 * width;
+        args.q = saved.qkv.data;
+        args.k = columns_of(saved.qkv, width);
+        args.v = columns_of(saved.qkv, 2 * width);
         args.q_stride = args.kv_stride = 3 * width;
         args.q_offsets = sequences.offsets;
         args.causal = settings_.causal;
@@ -65,9 +71,9 @@ void TrainedBlock::attend(const Sequences& sequences, Saved& saved) {
         return;
     }
     const std::vector<std::int64_t> queries = one_each(sequences.pooled.size());
-    args.q = saved.query.f32();
-    args.k = saved.qkv.f32();
-    args.v = saved.qkv.f32() + width;
+    args.q = saved.query.data;
+    args.k = saved.qkv.data;
+    args.v = columns_of(saved.qkv, width);
     args.q_stride = width;
     args.kv_stride = 2 * width;
     args.q_offsets = queries;
@@ -77,25 +83,26 @@ void TrainedBlock::attend(const Sequences& sequences, Saved& saved) {
 
 void TrainedBlock::compute(MutView y, const Sequences& sequences, Saved& saved) {
     Arena& arena = context_.arena;
+    const DType between = context_.between();
     const std::int64_t rows = saved.x.shape[0], width = saved.x.shape[1];
     const std::int64_t results = pooled_rows_ ? std::ssize(sequences.pooled) : rows;
     saved.mean_1 = arena.take(Shape{rows});
     saved.rstd_1 = arena.take(Shape{rows});
-    saved.normed_1 = arena.take(Shape{rows, width});
+    saved.normed_1 = arena.take(Shape{rows, width}, between);
     ln_1_.forward(saved.x, saved.normed_1, saved.mean_1, saved.rstd_1);
-    saved.qkv = arena.take(Shape{rows, qkv_.out_features()});
+    saved.qkv = arena.take(Shape{rows, qkv_.out_features()}, between);
     qkv_.forward({.x = saved.normed_1, .y = saved.qkv});
     MutView residual = saved.x;
     if (pooled_rows_) {
-        saved.normed_rows = arena.take(Shape{results, width});
+        saved.normed_rows = arena.take(Shape{results, width}, between);
         ops::gather_rows(context_.backend,
                          {.x = saved.normed_1, .rows = sequences.pooled, .y = saved.normed_rows});
-        saved.query = arena.take(Shape{results, width});
+        saved.query = arena.take(Shape{results, width}, between);
         query_.forward({.x = saved.normed_rows, .y = saved.query});
         residual = arena.take(Shape{results, width});
         ops::gather_rows(context_.backend, {.x = saved.x, .rows = sequences.pooled, .y = residual});
     }
-    saved.mixed = arena.take(Shape{results, width});
+    saved.mixed = arena.take(Shape{results, width}, between);
     saved.log_sum_exp = arena.take(Shape{results, settings_.heads});
     attend(sequences, saved);
     saved.mid = arena.take(Shape{results, width});
@@ -103,10 +110,10 @@ void TrainedBlock::compute(MutView y, const Sequences& sequences, Saved& saved) 
 
     saved.mean_2 = arena.take(Shape{results});
     saved.rstd_2 = arena.take(Shape{results});
-    saved.normed_2 = arena.take(Shape{results, width});
+    saved.normed_2 = arena.take(Shape{results, width}, between);
     ln_2_.forward(saved.mid, saved.normed_2, saved.mean_2, saved.rstd_2);
-    saved.pre_activation = arena.take(Shape{results, fc_.out_features()});
-    saved.hidden = arena.take(Shape{results, fc_.out_features()});
+    saved.pre_activation = arena.take(Shape{results, fc_.out_features()}, between);
+    saved.hidden = arena.take(Shape{results, fc_.out_features()}, between);
     fc_.forward({.x = saved.normed_2,
                  .activation = settings_.activation,
                  .y = saved.hidden,
@@ -128,7 +135,8 @@ void TrainedBlock::attend_backward(ConstView grad_mixed, MutView grad_qkv, MutVi
                                    const Sequences& sequences, const Saved& saved) {
     const std::int64_t width = saved.x.shape[1];
     const int head_width = static_cast<int>(width / settings_.heads);
-    AttentionBackwardArgs args{.k_offsets = sequences.offsets,
+    AttentionBackwardArgs args{.dtype = saved.qkv.dtype,
+                               .k_offsets = sequences.offsets,
                                .heads = settings_.heads,
                                .head_width = head_width,
                                .scale = 1.0F / std::sqrt(static_cast<float>(head_width)),
@@ -137,12 +145,12 @@ void TrainedBlock::attend_backward(ConstView grad_mixed, MutView grad_qkv, MutVi
                                .grad_y = grad_mixed,
                                .storage = context_.storage};
     if (!pooled_rows_) {
-        args.q = saved.qkv.f32();
-        args.k = saved.qkv.f32() + width;
-        args.v = saved.qkv.f32() + 2 * width;
-        args.grad_q = grad_qkv.f32();
-        args.grad_k = grad_qkv.f32() + width;
-        args.grad_v = grad_qkv.f32() + 2 * width;
+        args.q = saved.qkv.data;
+        args.k = columns_of(saved.qkv, width);
+        args.v = columns_of(saved.qkv, 2 * width);
+        args.grad_q = grad_qkv.data;
+        args.grad_k = columns_of(grad_qkv, width);
+        args.grad_v = columns_of(grad_qkv, 2 * width);
         args.q_stride = args.kv_stride = args.grad_q_stride = args.grad_kv_stride = 3 * width;
         args.q_offsets = sequences.offsets;
         args.causal = settings_.causal;
@@ -150,12 +158,12 @@ void TrainedBlock::attend_backward(ConstView grad_mixed, MutView grad_qkv, MutVi
         return;
     }
     const std::vector<std::int64_t> queries = one_each(sequences.pooled.size());
-    args.q = saved.query.f32();
-    args.k = saved.qkv.f32();
-    args.v = saved.qkv.f32() + width;
-    args.grad_q = grad_query.f32();
-    args.grad_k = grad_qkv.f32();
-    args.grad_v = grad_qkv.f32() + width;
+    args.q = saved.query.data;
+    args.k = saved.qkv.data;
+    args.v = columns_of(saved.qkv, width);
+    args.grad_q = grad_query.data;
+    args.grad_k = grad_qkv.data;
+    args.grad_v = columns_of(grad_qkv, width);
     args.q_stride = args.grad_q_stride = width;
     args.kv_stride = args.grad_kv_stride = 2 * width;
     args.q_offsets = queries;
@@ -170,9 +178,10 @@ void TrainedBlock::backward(MutView grad_y, MutView grad_x, const Sequences& seq
     const std::int64_t results = grad_y.shape[0];
 
     // Gradients take turns in few buffers, which stay in the caches.
-    const MutView grad_narrow = arena.take(Shape{rows, width});
-    const MutView grad_wide =
-        arena.take(Shape{std::max(results * fc_.out_features(), rows * qkv_.out_features())});
+    const DType between = context_.between();
+    const MutView grad_narrow = arena.take(Shape{rows, width}, between);
+    const MutView grad_wide = arena.take(
+        Shape{std::max(results * fc_.out_features(), rows * qkv_.out_features())}, between);
     const auto shaped = [](MutView view, std::int64_t r, std::int64_t columns) {
         view.shape = Shape{r, columns};
         return view;
@@ -197,8 +206,8 @@ void TrainedBlock::backward(MutView grad_y, MutView grad_x, const Sequences& seq
         arena.rewind(mark);
         return;
     }
-    const MutView grad_query = arena.take(Shape{results, width});
-    const MutView grad_rows = arena.take(Shape{results, width});
+    const MutView grad_query = arena.take(Shape{results, width}, between);
+    const MutView grad_rows = arena.take(Shape{results, width}, between);
     attend_backward(grad_branch, grad_qkv, grad_query, sequences, saved);
     qkv_.backward({.grad_y = grad_qkv, .x = saved.normed_1, .grad_x = grad_narrow});
     query_.backward({.grad_y = grad_query, .x = saved.normed_rows, .grad_x = grad_rows});

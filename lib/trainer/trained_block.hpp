@@ -27,11 +27,13 @@ class TrainedBlock {
     /// What the backward pass needs, in the context's arena.
     struct Saved {
         MutView x; ///< (R, D) the block's input
-        MutView mean_1, rstd_1, normed_1, qkv, log_sum_exp, mixed;
-        MutView normed_rows, query;       ///< (N, D) of pooled rows
-        MutView mid;                      ///< (Q, D) after the attention; Q is R, or N
-        MutView mean_2, rstd_2, normed_2; ///< (Q), (Q), (Q, D)
-        MutView pre_activation, hidden;   ///< (Q, M)
+        MutView mean_1, rstd_1, log_sum_exp;
+        MutView normed_1, qkv, mixed;   ///< of the context's type between() ops
+        MutView normed_rows, query;     ///< (N, D) of pooled rows, likewise
+        MutView mid;                    ///< (Q, D) after the attention; Q is R, or N
+        MutView mean_2, rstd_2;         ///< (Q)
+        MutView normed_2;               ///< (Q, D) of the type between() ops
+        MutView pre_activation, hidden; ///< (Q, M) likewise
     };
 
     /// Parameters below `name` ("visual.transformer.resblocks.0.") as in AttentionBlock.

@@ -103,10 +103,14 @@ struct TrainingPlan {
     std::uint64_t weight_bytes = 0, gradient_bytes = 0, optimizer_bytes = 0;
     std::uint64_t packed_bytes = 0;     ///< weights as kernels want them
     std::uint64_t activation_bytes = 0; ///< at the peak of a step
-    std::uint64_t input_bytes = 0;      ///< batches that are made ahead
+    std::uint64_t input_bytes = 0;      ///< batches that are made ahead, on the host
+    bool on_device = false;             ///< all but input_bytes is a GPU's memory
+    std::uint64_t picture_bytes = 0;    ///< there: pictures of a slice
+    std::uint64_t workspace_bytes = 0;  ///< there: what ops need in passing; see plan_training()
+    /// Of the memory that is named by on_device.
     std::uint64_t total() const {
         return weight_bytes + gradient_bytes + optimizer_bytes + packed_bytes + activation_bytes +
-               input_bytes;
+               (on_device ? picture_bytes + workspace_bytes : input_bytes);
     }
 };
 

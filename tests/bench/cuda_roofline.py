@@ -67,23 +67,24 @@ def kernels(t):
 
 
 def training(t):
-    """The same of a step of training of the picture tower in 16 bits: activations are float32 in memory, and
-    each product's operands are converted first (6 bytes an element)."""
+    """The same of a step of training of the picture tower in 16 bits: so are activations and their gradients
+    in memory, but for the residual stream and its gradient. Operands that are float32 are converted first (6
+    bytes an element): weights, and gradients that come from the residual stream."""
     rows, d, m, layers = BATCH * t["tokens"], t["width"], t["mlp"], t["layers"]
 
-    def backward(n, k):
-        converted = 6 * (rows * n + rows * k + n * k)
-        moved = 2 * (rows * n * 2 + rows * k + n * k) + 4 * rows * k + 8 * n * k
+    def backward(n, k, from_stream=False, activation=False):
+        converted = 6 * n * k + (6 * rows * n if from_stream else 0)
+        moved = 2 * (rows * n * 2 + rows * k * 2 + n * k) + 8 * n * k + (2 * rows * k if activation else 0)
         return converted + moved, 4 * rows * n * k
 
     parameters = layers * (4 * d * d + 2 * d * m)
     return [
         ("linear backward: queries, keys, values", layers, backward(3 * d, d)),
-        ("linear backward: output", layers, backward(d, d)),
+        ("linear backward: output", layers, backward(d, d, from_stream=True)),
         ("linear backward: MLP in", layers, backward(m, d)),
-        ("linear backward: MLP out", layers, backward(d, m)),
-        ("attention backward", layers, (rows * d * 4 * 14, 14 * rows * t["tokens"] * d)),
-        ("layer norm backward", 2 * layers, (rows * d * 4 * 6, 16 * rows * d)),
+        ("linear backward: MLP out", layers, backward(d, m, from_stream=True, activation=True)),
+        ("attention backward", layers, (rows * d * 2 * 13, 14 * rows * t["tokens"] * d)),
+        ("layer norm backward", 2 * layers, (rows * d * 20, 16 * rows * d)),
         ("contrastive loss, both directions", 2, (BATCH * t["embed"] * 16, 6 * BATCH * BATCH * t["embed"])),
         ("AdamW, blocks of the picture tower", 1, (parameters * 28, parameters * 14)),
         ("similarity and top 10 of 1,000,000 (3 x TF32; FLOP as if of 16 bits)", 1,

@@ -14,7 +14,8 @@ namespace {
 void check_backward(const AttentionProblem& problem, EmulatedDevice& device,
                     const AttentionLayout& layout = {}) {
     const auto exact = problem.forward<double>();
-    const std::vector<float> y(exact.y.begin(), exact.y.end());
+    const std::vector<float> y =
+        rounded({exact.y.begin(), exact.y.end()}, layout.dtype.value_or(DType::f32));
     const std::vector<float> saved(exact.log_sum_exp.begin(), exact.log_sum_exp.end());
     const auto oracle = problem.backward<double>(y, saved);
     const auto naive = problem.backward<float>(y, saved);
@@ -58,16 +59,37 @@ TEST_CASE("cuda attention backward: wide heads, in float32 whatever is asked for
     }
 }
 
+TEST_CASE("cuda attention backward: 16 bits in memory are multiplied so, whatever is asked for") {
+    for (const DType dtype : {DType::f16, DType::bf16})
+        for (const DType compute : {DType::f32, dtype}) {
+            EmulatedDevice device({.compute = compute});
+            for (const int width : compute == dtype ? std::vector{1, 33, 64, 80, 128, 136, 300}
+                                                    : std::vector{64, 72, 136})
+                for (const bool causal : {false, true}) {
+                    const AttentionProblem problem{
+                        2, width, {1, 33, 5, 0, 65}, {1, 33, 20, 4, 65}, causal, dtype};
+                    check_backward(problem, device, {.dtype = dtype});
+                    check_backward(problem, device, {.dtype = dtype, .offset = 1, .gap = 3});
+                }
+        }
+}
+
 TEST_CASE("cuda attention backward: the same bits at any alignment, and alone") {
-    for (const DType compute : kLayerTypes) {
+    struct Kind {
+        DType compute, memory;
+    };
+    for (const auto [compute, memory] :
+         {Kind{DType::f32, DType::f32}, Kind{DType::f16, DType::f32}, Kind{DType::bf16, DType::f32},
+          Kind{DType::f16, DType::f16}, Kind{DType::bf16, DType::bf16}}) {
         EmulatedDevice device({.compute = compute});
         for (const int width : {64, 80, 136}) {
-            if (width > 128 && compute != DType::f32)
+            if (width > 128 && memory == DType::f32 && compute != DType::f32)
                 continue; // the same kernels
             const AttentionProblem problem{1, width, {20, 70, 1}, {30, 70, 9}, true, compute};
             const auto exact = problem.forward<float>();
-            const auto run = [&](const AttentionLayout& layout, std::size_t first = 0,
+            const auto run = [&](AttentionLayout layout, std::size_t first = 0,
                                  std::size_t count = 0) {
+                layout.dtype = memory;
                 return problem.run_backward(device, layout, exact.y, exact.log_sum_exp, first,
                                             count);
             };

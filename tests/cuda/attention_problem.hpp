@@ -16,7 +16,8 @@ namespace clip::test {
 
 /// How the tensors of a call lie in memory.
 struct AttentionLayout {
-    std::optional<DType> dtype; ///< of q, k and v; the problem's where it is not given
+    /// Of q, k and v, the problem's where it is not given; of all in the backward pass, there f32.
+    std::optional<DType> dtype;
     DType y_dtype = DType::f32;
     std::int64_t offset = 0; ///< elements after an aligned address, of every tensor
     std::int64_t gap = 0;    ///< elements between rows
@@ -114,25 +115,26 @@ struct AttentionProblem {
         AttentionBackwardArgs args;
         args.q_stride = args.kv_stride = args.grad_q_stride = args.grad_kv_stride =
             row_width() + layout.gap;
-        args.q = place(call, part.rows(q, part.q_rows), layout, DType::f32).f32();
-        args.k = place(call, part.rows(k, part.k_rows), layout, DType::f32).f32();
-        args.v = place(call, part.rows(v, part.k_rows), layout, DType::f32).f32();
+        args.dtype = layout.dtype.value_or(DType::f32);
+        args.q = place(call, part.rows(q, part.q_rows), layout, args.dtype).data;
+        args.k = place(call, part.rows(k, part.k_rows), layout, args.dtype).data;
+        args.v = place(call, part.rows(v, part.k_rows), layout, args.dtype).data;
         set(args, part);
         const std::int64_t rows = part.q_offsets.back(), k_rows = part.k_offsets.back();
-        const auto in = [&](const std::vector<float>& all, std::int64_t each) {
+        const auto in = [&](const std::vector<float>& all, std::int64_t each, DType type) {
             return call.in(
                 {all.begin() + part.q_rows.first * each, all.begin() + part.q_rows.second * each},
-                {rows, each}, DType::f32, layout.offset);
+                {rows, each}, type, layout.offset);
         };
-        args.y = in(y, row_width());
-        args.log_sum_exp = in(log_sum_exp, heads);
-        args.grad_y = in(grad_y, row_width());
+        args.y = in(y, row_width(), args.dtype);
+        args.log_sum_exp = in(log_sum_exp, heads, DType::f32);
+        args.grad_y = in(grad_y, row_width(), args.dtype);
         const auto out = [&](std::int64_t count_of_rows) {
             return call
                 .in_out(std::vector<float>(
                             static_cast<std::size_t>(count_of_rows * args.grad_q_stride), kGap),
-                        {count_of_rows, args.grad_q_stride}, DType::f32, layout.offset)
-                .f32();
+                        {count_of_rows, args.grad_q_stride}, args.dtype, layout.offset)
+                .data;
         };
         args.grad_q = out(rows);
         args.grad_k = out(k_rows);

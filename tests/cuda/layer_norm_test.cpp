@@ -54,11 +54,13 @@ struct Problem {
 
 struct Gradients {
     std::int64_t rows, width;
+    DType dtype; ///< of grad_y
     std::vector<float> x, gamma, grad_y, residual, mean, rstd;
 
-    Gradients(std::int64_t number, std::int64_t columns)
-        : rows(number), width(columns), x(values(rows * width, 1)), gamma(values(width, 2)),
-          grad_y(values(rows * width, 3)), residual(values(rows * width, 4)) {
+    Gradients(std::int64_t number, std::int64_t columns, DType type = DType::f32)
+        : rows(number), width(columns), dtype(type), x(values(rows * width, 1)),
+          gamma(values(width, 2)), grad_y(rounded(values(rows * width, 3), type)),
+          residual(values(rows * width, 4)) {
         const auto saved = forward(as<double>(x), as<double>(gamma), as<double>(gamma), rows);
         mean.assign(saved[1].begin(), saved[1].end());
         rstd.assign(saved[2].begin(), saved[2].end());
@@ -83,7 +85,7 @@ struct Gradients {
         args.gamma = call.in(gamma, {width});
         args.mean = call.in(mean, {rows});
         args.rstd = call.in(rstd, {rows});
-        args.grad_y = call.in(grad_y, shape, DType::f32, offset);
+        args.grad_y = call.in(grad_y, shape, dtype, offset);
         if (has_residual)
             args.residual = call.in(residual, shape, DType::f32, offset);
         args.grad_x = call.out(shape, DType::f32, offset);
@@ -146,19 +148,21 @@ TEST_CASE("cuda layer norm: NaN and infinity spoil their row and no other") {
     }
 }
 
-TEST_CASE("cuda layer norm backward: every width, and the same bits at any alignment") {
+TEST_CASE("cuda layer norm backward: every width and type, and the same bits at any alignment") {
     EmulatedDevice device;
-    for (const std::int64_t width : kWidths) {
-        const Gradients problem(5, width);
-        const auto oracle = problem.solve<double>();
-        const auto naive = problem.solve<float>();
-        const Results got = problem.run(device, 0), odd = problem.run(device, 1);
-        for (std::size_t o = 0; o < 3; ++o) {
-            const std::string name = concat("layer norm backward ", width, ", output ", o);
-            check_close(name, got[o], oracle[o], naive[o]);
-            check_same_bits(concat(name, ", unaligned"), odd[o], got[o]);
+    for (const std::int64_t width : kWidths)
+        for (const DType dtype : kLayerTypes) {
+            const Gradients problem(5, width, dtype);
+            const auto oracle = problem.solve<double>();
+            const auto naive = problem.solve<float>();
+            const Results got = problem.run(device, 0), odd = problem.run(device, 1);
+            for (std::size_t o = 0; o < 3; ++o) {
+                const std::string name = concat("layer norm backward ", width, ", grad_y ",
+                                                dtype_name(dtype), ", output ", o);
+                check_close(name, got[o], oracle[o], naive[o]);
+                check_same_bits(concat(name, ", unaligned"), odd[o], got[o]);
+            }
         }
-    }
 }
 
 TEST_CASE("cuda layer norm backward: many slices of rows, and gradients left out") {

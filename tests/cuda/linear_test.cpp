@@ -57,7 +57,7 @@ struct Place {
         return shifted ? part_of(memory.out({shape.numel() + 1}, dtype), 1, shape)
                        : memory.out(shape, dtype);
     }
-    MutView in_out(const std::vector<float>& values, const Shape& shape) {
+    MutView in_out(const std::vector<float>& values, const Shape& shape) { // float32
         if (!shifted)
             return memory.in_out(values, shape);
         std::vector<float> longer(1, 0.0f);
@@ -87,13 +87,14 @@ struct Case {
     DType storage = DType::f32, x_type = DType::f32, y_type = DType::f32;
     Activation activation = Activation::none;
     bool bias = true, residual = false, in_place = false, saves = false, shifted = false;
+    DType saved_type = DType::f32;
 
     std::string name() const {
-        return concat("linear (", rows, ", ", out, ", ", in, ") ", dtype_name(storage), ", x ",
-                      dtype_name(x_type), ", y ", dtype_name(y_type), ", ",
-                      activation_name(activation), residual ? ", residual" : "",
-                      in_place ? " in place" : "", saves ? ", saved" : "",
-                      shifted ? ", shifted" : "");
+        return concat(
+            "linear (", rows, ", ", out, ", ", in, ") ", dtype_name(storage), ", x ",
+            dtype_name(x_type), ", y ", dtype_name(y_type), ", ", activation_name(activation),
+            residual ? ", residual" : "", in_place ? " in place" : "",
+            saves ? concat(", saved ", dtype_name(saved_type)) : "", shifted ? ", shifted" : "");
     }
 };
 
@@ -124,7 +125,7 @@ void check_case(const Case& c) {
     if (c.residual)
         args.residual = c.in_place ? ConstView(args.y) : place.in(residual, shape, DType::f32);
     if (c.saves)
-        args.pre_activation = place.out(shape, DType::f32);
+        args.pre_activation = place.out(shape, c.saved_type);
     ops::linear(used, args);
     const Results results = place.results();
     const auto [y, pre] = solve(double{});
@@ -132,7 +133,9 @@ void check_case(const Case& c) {
     report(c.name(),
            compare(results[0], y, rounded(naive_y, c.y_type), c.y_type, nmse_of(c.y_type)));
     if (c.saves)
-        report(c.name() + ", pre_activation", compare(results[1], pre, naive_pre));
+        report(c.name() + ", pre_activation",
+               compare(results[1], pre, rounded(naive_pre, c.saved_type), c.saved_type,
+                       nmse_of(c.saved_type)));
 }
 
 } // namespace
@@ -152,6 +155,7 @@ TEST_CASE("linear on cuda: every tail, type and activation") {
                 c.residual = i % 3 == 1;
                 c.in_place = c.residual && c.y_type == DType::f32 && i % 2 == 0;
                 c.saves = i % 5 == 2;
+                c.saved_type = kTypes[i / 5 % 3];
                 c.shifted = i % 7 == 3;
                 check_case(c);
             }
@@ -163,6 +167,7 @@ TEST_CASE("linear on cuda: each storage type with each activation, in wide tiles
         for (const Activation activation : kActivations) {
             Case c{200, 250, 72, storage, storage, storage, activation};
             c.saves = c.residual = activation != Activation::none;
+            c.saved_type = storage;
             check_case(c);
         }
 }
@@ -274,13 +279,22 @@ TEST_CASE("linear backward on cuda: each compute type, tails, slices of rows") {
         std::int64_t rows, in, out;
         Activation activation;
         bool shifted = false;
+        // Which of these have 16 bits in memory where products are computed in 16 bits; float32 is
+        // computed from bf16, too.
+        bool half_grad_y = false, half_x = false, half_grad_x = false;
     };
     constexpr Row kRows[] = {{1, 1, 1, Activation::none},
                              {33, 31, 100, Activation::gelu},
                              {100, 129, 64, Activation::quick_gelu, true},
                              {64, 128, 72, Activation::relu},
                              {700, 33, 7, Activation::none},
-                             {300, 260, 140, Activation::quick_gelu}};
+                             {300, 260, 140, Activation::quick_gelu},
+                             {64, 128, 72, Activation::quick_gelu, false, true, true, true},
+                             {65, 72, 128, Activation::none, false, false, true, true},
+                             {33, 31, 7, Activation::gelu, false, true, true, true},
+                             {300, 264, 136, Activation::quick_gelu, false, false, true, true},
+                             {300, 264, 136, Activation::none, true, true, true, true},
+                             {64, 128, 72, Activation::none, false, true, false, false}};
     for (const auto& [compute, tf32] : {std::pair{DType::f16, false},
                                         {DType::bf16, false},
                                         {DType::f32, true},
@@ -291,11 +305,14 @@ TEST_CASE("linear backward on cuda: each compute type, tails, slices of rows") {
         Backend& used = device(options);
         for (const Row& row : kRows) {
             // Rounded, so that only sums differ; TF32 keeps what bf16 has.
-            const DType type = tf32 ? DType::bf16 : compute;
+            const bool any_half = row.half_grad_y || row.half_x || row.half_grad_x;
+            const DType half = compute == DType::f32 ? DType::bf16 : compute;
+            const DType type = tf32 || any_half ? half : compute;
+            const auto in_memory = [&](bool is_half) { return is_half ? half : DType::f32; };
             const auto grad_y = rounded(values(row.rows * row.out, 1), type);
             const auto x = rounded(values(row.rows * row.in, 2), type);
             const auto weight = rounded(scaled_values(row.out * row.in, 3, 0.1f), type);
-            const auto pre = values(row.rows * row.in, 4);
+            const auto pre = rounded(values(row.rows * row.in, 4), in_memory(row.half_x));
             const auto grad_weight = values(row.out * row.in, 5), grad_bias = values(row.out, 6);
             const auto solve = [&]<typename T>(T) {
                 std::vector<T> gx(x.size()), gw = as<T>(grad_weight), gb = as<T>(grad_bias);
@@ -310,23 +327,26 @@ TEST_CASE("linear backward on cuda: each compute type, tails, slices of rows") {
             };
             Place place{used, row.shifted};
             LinearBackwardArgs args;
-            args.grad_y = place.in(grad_y, {row.rows, row.out}, DType::f32);
-            args.x = place.in(x, {row.rows, row.in}, DType::f32);
+            args.grad_y = place.in(grad_y, {row.rows, row.out}, in_memory(row.half_grad_y));
+            args.x = place.in(x, {row.rows, row.in}, in_memory(row.half_x));
             args.weight = place.in(weight, {row.out, row.in}, DType::f32);
             args.activation = row.activation;
             if (row.activation != Activation::none)
-                args.pre_activation = place.in(pre, {row.rows, row.in}, DType::f32);
-            args.grad_x = place.out({row.rows, row.in}, DType::f32);
+                args.pre_activation = place.in(pre, {row.rows, row.in}, in_memory(row.half_x));
+            const DType result = in_memory(row.half_grad_x);
+            args.grad_x = place.out({row.rows, row.in}, result);
             args.grad_weight = place.in_out(grad_weight, {row.out, row.in});
             args.grad_bias = place.in_out(grad_bias, {row.out});
             ops::linear_backward(used, args);
             const Results results = place.results();
             const auto oracle = solve(double{});
             const auto naive = solve(float{});
-            for (std::size_t o = 0; o < 3; ++o)
+            for (std::size_t o = 0; o < 3; ++o) {
+                const DType is = o == 0 ? result : DType::f32;
                 report(concat("linear backward (", row.rows, ", ", row.in, ", ", row.out, ") ",
-                              dtype_name(compute), " output ", o),
-                       compare(results[o], oracle[o], naive[o]));
+                              dtype_name(compute), any_half ? ", 16 bits" : "", " output ", o),
+                       compare(results[o], oracle[o], rounded(naive[o], is), is, nmse_of(is)));
+            }
         }
     }
 }

@@ -6,6 +6,7 @@
 #include "backend/ref/l2_normalize.hpp"
 #include "backend/ref/softmax.hpp"
 #include "cuda/device_call.hpp"
+#include "ops/gather_rows.hpp"
 #include "ops/l2_normalize.hpp"
 #include "ops/softmax.hpp"
 
@@ -132,4 +133,31 @@ TEST_CASE(
             first = got;
         }
     }
+}
+
+TEST_CASE("cuda scatter add rows: every type, and rows that come twice are rounded once") {
+    EmulatedDevice device;
+    const std::vector<std::int64_t> targets{3, 0, 3, 3, 5};
+    for (const DType dtype : kLayerTypes)
+        for (const std::int64_t width : {1, 7, 64, 132, 300})
+            for (const std::int64_t offset : {0, 1}) {
+                const auto x = rounded(values(5 * width, 1), dtype);
+                const auto y = rounded(values(6 * width, 2), dtype);
+                std::vector<float> naive = y;
+                for (std::size_t i = 0; i < targets.size(); ++i)
+                    for (std::int64_t c = 0; c < width; ++c) {
+                        const auto to = static_cast<std::size_t>(targets[i] * width + c);
+                        naive[to] +=
+                            x[i * static_cast<std::size_t>(width) + static_cast<std::size_t>(c)];
+                    }
+                DeviceCall call(device);
+                ops::scatter_add_rows(device.backend(),
+                                      {.x = call.in(x, {5, width}, dtype, offset),
+                                       .rows = targets,
+                                       .y = call.in_out(y, {6, width}, dtype, offset)});
+                // Bit for bit what float32 gives, rounded.
+                check_same_bits(concat("scatter add rows of ", width, ", ", dtype_name(dtype),
+                                       ", offset ", offset),
+                                call.results()[0], rounded(naive, dtype));
+            }
 }

@@ -227,8 +227,8 @@ TEST_CASE("attention backward: q, k and v and their gradients may lie side by si
         CallMemory memory;
         AttentionBackwardArgs args;
         args.q = memory.in(qkv, {count, stride}).f32();
-        args.k = args.q + problem.width;
-        args.v = args.q + 2 * problem.width;
+        args.k = args.q_f32() + problem.width;
+        args.v = args.q_f32() + 2 * problem.width;
         args.q_stride = args.kv_stride = args.grad_q_stride = args.grad_kv_stride = stride;
         args.q_offsets = args.k_offsets = problem.q_all;
         args.heads = row.heads;
@@ -239,8 +239,8 @@ TEST_CASE("attention backward: q, k and v and their gradients may lie side by si
         args.log_sum_exp = memory.in(problem.log_sum_exp, {count, row.heads});
         args.grad_y = memory.in(problem.grad_y, {count, problem.width});
         args.grad_q = memory.through(grads, {count, stride}).f32();
-        args.grad_k = args.grad_q + problem.width;
-        args.grad_v = args.grad_q + 2 * problem.width;
+        args.grad_k = args.grad_q_f32() + problem.width;
+        args.grad_v = args.grad_q_f32() + 2 * problem.width;
         ops::attention_backward(used, args);
         memory.write_back();
         INFO(name);
@@ -259,10 +259,20 @@ TEST_CASE("attention backward: q, k and v and their gradients may lie side by si
             check_error(
                 ErrorCode::invalid_argument, [&] { ops::attention_backward(used, changed); }, what);
         };
-        bad("gradients over one another", [](auto& a) { a.grad_k = a.grad_q + 1; });
-        bad("gradients over inputs", [&](auto& a) { a.grad_q = const_cast<float*>(args.q); });
+        bad("gradients over one another", [](auto& a) { a.grad_k = a.grad_q_f32() + 1; });
+        bad("gradients over inputs", [&](auto& a) { a.grad_q = const_cast<void*>(args.q); });
         bad("grad_v null", [](auto& a) { a.grad_v = nullptr; });
         bad("stride", [](auto& a) { a.grad_kv_stride = 3; });
         bad("another stride in the same rows", [](auto& a) { a.grad_q_stride *= 2; });
+        // All have one type, and this backend has it.
+        for (const auto change : {+[](AttentionBackwardArgs& a) { a.dtype = DType::f16; },
+                                  +[](AttentionBackwardArgs& a) { a.y.dtype = DType::bf16; },
+                                  +[](AttentionBackwardArgs& a) { a.grad_y.dtype = DType::f16; }}) {
+            AttentionBackwardArgs changed = args;
+            change(changed);
+            check_error(
+                ErrorCode::dtype_mismatch, [&] { ops::attention_backward(used, changed); },
+                "types");
+        }
     }
 }

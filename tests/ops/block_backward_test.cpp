@@ -189,8 +189,8 @@ struct Block {
         back.log_sum_exp = attention.log_sum_exp;
         back.grad_y = memory.in(grad_attended, {rows, kWidth});
         back.grad_q = memory.through(grad_qkv, {rows, 3 * kWidth}).f32();
-        back.grad_k = back.grad_q + kWidth;
-        back.grad_v = back.grad_q + 2 * kWidth;
+        back.grad_k = back.grad_q_f32() + kWidth;
+        back.grad_v = back.grad_q_f32() + 2 * kWidth;
         ops::attention_backward(backend, back);
         memory.write_back();
         normalise_backward("ln_1", x, multiply_backward("qkv", normal, grad_qkv, rows), grad, rows);

@@ -252,4 +252,6 @@ TEST_CASE("linear backward: rejects every wrong argument") {
         a.grad_y = {out.data(), {4, 2}, DType::f32, {}};
     });
     bad(ErrorCode::dtype_mismatch, "dtype", [](auto& a) { a.grad_y.dtype = DType::f16; });
+    bad(ErrorCode::dtype_mismatch, "x's", [](auto& a) { a.x.dtype = DType::bf16; });
+    bad(ErrorCode::dtype_mismatch, "grad_x's", [](auto& a) { a.grad_x.dtype = DType::f16; });
 }

@@ -40,6 +40,14 @@ class FarBackend::Call {
         results_.emplace_back(out, temporary_.back().view());
         return temporary_.back().view();
     }
+    /// A result that begins with what is there.
+    MutView in_out(const MutView& view) {
+        const MutView near = (*this)(view);
+        if (!near.empty() && view.dtype != DType::f32)
+            convert_to_f32(near.f32(), results_.back().first.data, view.dtype,
+                           static_cast<std::size_t>(view.numel()));
+        return near;
+    }
     /// `elements` from a bare pointer on.
     template <typename T>
     T* pointer(T* far, std::int64_t elements, DType dtype = DType::f32) {
@@ -166,15 +174,30 @@ void FarBackend::attention_backward(const AttentionBackwardArgs& args) {
         return rows == 0 ? 0 : (rows - 1) * stride + width;
     };
     const std::int64_t queries = args.q_offsets.back(), keys = args.k_offsets.back();
-    near.q = call.pointer(args.q, extent(queries, args.q_stride));
-    near.k = call.pointer(args.k, extent(keys, args.kv_stride));
-    near.v = call.pointer(args.v, extent(keys, args.kv_stride));
-    near.grad_q = call.pointer(args.grad_q, extent(queries, args.grad_q_stride));
-    near.grad_k = call.pointer(args.grad_k, extent(keys, args.grad_kv_stride));
-    near.grad_v = call.pointer(args.grad_v, extent(keys, args.grad_kv_stride));
+    near.q = call.pointer(args.q, extent(queries, args.q_stride), args.dtype);
+    near.k = call.pointer(args.k, extent(keys, args.kv_stride), args.dtype);
+    near.v = call.pointer(args.v, extent(keys, args.kv_stride), args.dtype);
+    near.dtype = DType::f32;
     call.span(args.q_offsets);
     call.span(args.k_offsets);
+    // Gradients may lie side by side in one buffer: each is made by itself and goes row by row.
+    Tensor grad_q(Shape{queries, width}), grad_k(Shape{keys, width}), grad_v(Shape{keys, width});
+    near.grad_q = grad_q.f32();
+    near.grad_k = grad_k.f32();
+    near.grad_v = grad_v.f32();
+    near.grad_q_stride = near.grad_kv_stride = width;
     ref_.attention_backward(near);
+    const auto give = [&](const Tensor& from, void* far, std::int64_t stride) {
+        const std::int64_t rows = from.shape()[0];
+        const MutView whole{far, Shape{extent(rows, stride)}, args.dtype, device()};
+        auto* to = static_cast<std::byte*>(const_cast<void*>(call.located(whole).data));
+        for (std::int64_t r = 0; r < rows; ++r)
+            convert_from_f32(to + static_cast<std::size_t>(r * stride) * dtype_size(args.dtype),
+                             args.dtype, from.f32() + r * width, static_cast<std::size_t>(width));
+    };
+    give(grad_q, args.grad_q, args.grad_q_stride);
+    give(grad_k, args.grad_k, args.grad_kv_stride);
+    give(grad_v, args.grad_v, args.grad_kv_stride);
 }
 
 std::vector<AdamWParameter> FarBackend::near(std::span<const AdamWParameter> parameters) {
@@ -239,7 +262,9 @@ void FarBackend::gather_rows(const GatherRowsArgs& args) {
 void FarBackend::scatter_add_rows(const ScatterAddRowsArgs& args) {
     Call call(*this);
     call.span(args.rows);
-    ref_.scatter_add_rows(call.near(args, &ScatterAddRowsArgs::x, &ScatterAddRowsArgs::y));
+    ScatterAddRowsArgs near = call.near(args, &ScatterAddRowsArgs::x);
+    near.y = call.in_out(args.y);
+    ref_.scatter_add_rows(near);
 }
 
 void FarBackend::channels_last(const ChannelsLastArgs& args) {

@@ -26,7 +26,7 @@ class FarBackend final : public Backend {
     std::string implementation(std::string_view) const override { return "far"; }
     bool takes(DType dtype) const override { return dtype == DType::f32 || dtype == between_; }
     DType activation_dtype(DType storage) const override {
-        return storage == between_ ? between_ : DType::f32;
+        return storage == between_ && !keeps_float32 ? between_ : DType::f32;
     }
     std::int64_t batch_factor() const override { return batch; }
     bool loss_scaling() const override { return scales_loss; }
@@ -88,6 +88,7 @@ class FarBackend final : public Backend {
     double sum_of_squares(const SumOfSquaresArgs& args) override;
 
     std::int64_t batch = 1;
+    bool keeps_float32 = false; ///< hands on float32 whatever weights are kept as
     bool scales_loss = false;
     int overflows = 0;              ///< so many times the gradient is infinite
     std::uint64_t repeats = 0;      ///< calls of repeat() that could have been played

@@ -350,11 +350,28 @@ kept() {
 
 @test "cuda: --dry-run says whose memory it plans" {
     small_run
-    emulated devices=1
-    expect_status 0 clip-train "${tiny[@]:1}" --device cuda --dry-run pairs.tsv
-    grep -qF "memory is the CPU's; a GPU takes larger parts" err
-    expect_status 0 clip-train "${tiny[@]:1}" --device cpu --dry-run pairs.tsv
-    if grep -q GPU err; then return 1; fi
+    export CLIP_CUDA_PLUGIN=nowhere # none has to be there
+    expect_status 0 clip-train "${tiny[@]}" --device cuda --dry-run pairs.tsv
+    grep -qE '^memory +[0-9.]+ [KMG]iB, on the GPU$' out
+    grep -qE '^  activations +[0-9.]+ [KMG]iB, fp16 inside of blocks$' out
+    grep -qE '^host memory +[0-9.]+ [KMG]?i?B$' out
+    local precision
+    for precision in fp32 bf16; do
+        clip-train "${tiny[@]}" --device cuda --precision $precision --dry-run -f json pairs.tsv >$precision
+        jq -e '.device == "cuda" and .host_bytes.inputs > 0
+            and .bytes.total == (.bytes | del(.total) | add)' $precision
+    done
+    # Half of what a block keeps is most of what there is.
+    jq -es '.[1].bytes.activations < 0.7 * .[0].bytes.activations
+        and .[1].bytes.packed_weights * 2 == .[0].bytes.packed_weights' fp32 bf16
+    clip-train "${tiny[@]}" --device cpu --dry-run -f json pairs.tsv >cpu
+    jq -e '.device == "cpu" and .host_bytes == null
+        and .bytes.total == (.bytes | del(.total) | add)' cpu
+    expect_status 0 clip-train "${tiny[@]}" --device cpu --dry-run pairs.tsv
+    if grep -q GPU out; then return 1; fi
+    # auto is the GPU that can be used, or none.
+    clip-train "${tiny[@]}" --device auto --dry-run -f json pairs.tsv >auto
+    jq -e '.device == "cpu"' auto
 }
 
 @test "cuda: a process of several takes the GPU of its number" {

@@ -228,6 +228,8 @@ TEST_CASE("far: a scaled loss gives the same weights, and steps that overflow ar
     recipe.precision = DType::f16;
     FarBackend plain(pool, DType::f16), scaled(pool, DType::f16), overflowing(pool, DType::f16);
     scaled.scales_loss = overflowing.scales_loss = true;
+    // Gradients of 16 bits are another number where they vanish without a scale.
+    plain.keeps_float32 = scaled.keeps_float32 = true;
     const RunOf want = run(test::tiny_config(), recipe, plain, folder / "plain");
     const RunOf got = run(test::tiny_config(), recipe, scaled, folder / "scaled");
     CHECK(got.model == want.model);
@@ -267,4 +269,28 @@ TEST_CASE("far: a precision that the backend lacks is refused") {
     test::check_error(
         ErrorCode::unsupported,
         [&] { (void)run(test::tiny_config(), recipe, ref, folder / "run"); }, "bf16 on the CPU");
+}
+
+TEST_CASE("far: a run with activations of 16 bits goes on to the same bytes, frugal or not") {
+    ThreadPool pool(1);
+    for (const DType precision : {DType::f16, DType::bf16}) {
+        CAPTURE(dtype_name(precision));
+        clip_test::TempFolder folder;
+        Recipe recipe = small_recipe();
+        recipe.precision = precision;
+        FarBackend far(pool, precision);
+        far.scales_loss = precision == DType::f16;
+        const RunOf want = run(test::tiny_config(), recipe, far, folder / "whole");
+        CHECK(want.result.model_id.size() > 0);
+        (void)run(test::tiny_config(), recipe, far, folder / "both", {.stop_after = 3});
+        CHECK(run(test::tiny_config(), recipe, far, folder / "both", {.frugal = true}).state ==
+              want.state);
+        // It is not what float32 gives, and near it.
+        FarBackend plain(pool, precision);
+        plain.keeps_float32 = true;
+        const RunOf wide = run(test::tiny_config(), recipe, plain, folder / "wide");
+        CHECK(want.model != wide.model);
+        CHECK(std::abs(want.steps[0].loss - wide.steps[0].loss) < 0x1p-9 * wide.steps[0].loss);
+        CHECK(far.memory().blocks() == 0);
+    }
 }

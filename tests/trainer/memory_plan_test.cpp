@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "support/far_backend.hpp"
 #include "trainer/memory_plan.hpp"
 #include "trainer/tiny_run.hpp"
 #include "trainer/tower_memory.hpp"
@@ -72,39 +73,63 @@ void check_same(const TowerMemory& plan, const TowerMemory& measured) {
     CHECK(plan.forward == measured.forward);
 }
 
-void check_pictures(const ModelConfig& config, std::int64_t count, bool frugal) {
+/// A backend to run on, and what products are computed in.
+struct On {
+    Backend& backend = test::backend("automatic", 1);
+    DType storage = DType::f32;
+
+    ArenaKind arena() const {
+        return {.between = backend.activation_dtype(storage),
+                .batch_factor = backend.batch_factor(),
+                .alignment = Arena::alignment(backend.device().is_cpu())};
+    }
+};
+
+/// `count` numbers where the backend's tensors are.
+Tensor features_on(const On& on, std::int64_t count, std::int64_t dim) {
+    Tensor features(Shape{count, dim}, DType::f32, on.backend.memory());
+    on.backend.memory().clear(features.view().data, features.bytes());
+    return features;
+}
+
+void check_pictures(const ModelConfig& config, std::int64_t count, bool frugal, const On& on = {}) {
     CAPTURE(count);
     CAPTURE(frugal);
-    TinyRun run({.config = config, .frugal = frugal, .locked = {}}, test::backend("automatic", 1),
-                alone());
+    CAPTURE(dtype_name(on.storage));
+    TinyRun run({.config = config, .frugal = frugal, .locked = {}, .storage = on.storage},
+                on.backend, alone());
     run.arena().take(Shape{3});
     const auto tower = make_trained_vision_tower(run.context(), config);
     const test::Pairs pairs(count, "pictures", config.vision.image_size);
-    Tensor features(Shape{count, config.embed_dim});
-    check_same(vision_memory(config, count, frugal),
+    Tensor pictures(pairs.pictures().shape, DType::f32, on.backend.memory());
+    on.backend.memory().upload(pictures.view().data, pairs.pixels.data(), pictures.bytes());
+    Tensor features = features_on(on, count, config.embed_dim);
+    check_same(vision_memory(config, count, frugal, on.arena()),
                measured(
                    run.arena(),
-                   [&](bool keep) { tower->forward(pairs.pictures(), features, keep); },
-                   [&] { tower->backward(features); }));
+                   [&](bool keep) { tower->forward(pictures.view(), features.view(), keep); },
+                   [&] { tower->backward(features.view()); }));
 }
 
-void check_texts(const ModelConfig& config, std::int64_t count, std::int32_t tokens, bool frugal) {
+void check_texts(const ModelConfig& config, std::int64_t count, std::int32_t tokens, bool frugal,
+                 const On& on = {}) {
     CAPTURE(count);
     CAPTURE(tokens);
     CAPTURE(frugal);
-    TinyRun run({.config = config, .frugal = frugal, .locked = {}}, test::backend("automatic", 1),
-                alone());
+    CAPTURE(dtype_name(on.storage));
+    TinyRun run({.config = config, .frugal = frugal, .locked = {}, .storage = on.storage},
+                on.backend, alone());
     run.arena().take(Shape{3});
     const auto tower = make_trained_text_tower(run.context(), config);
     const test::Pairs pairs = pairs_of(count, 1, tokens);
     std::vector<std::span<const std::int32_t>> texts;
     for (const TokenizedText& text : pairs.texts)
         texts.emplace_back(text.ids);
-    Tensor features(Shape{count, config.embed_dim});
-    check_same(text_memory(config, count, tokens, frugal),
+    Tensor features = features_on(on, count, config.embed_dim);
+    check_same(text_memory(config, count, tokens, frugal, on.arena()),
                measured(
-                   run.arena(), [&](bool keep) { tower->forward(texts, features, keep); },
-                   [&] { tower->backward(features); }));
+                   run.arena(), [&](bool keep) { tower->forward(texts, features.view(), keep); },
+                   [&] { tower->backward(features.view()); }));
 }
 
 /// What plan_training() adds for the loss.
@@ -127,6 +152,25 @@ TEST_CASE("memory: a text tower takes from the arena what was worked out") {
             for (const std::int64_t count : {1, 5, 229, 500})
                 for (const bool frugal : {false, true})
                     check_texts(config, count, tokens, frugal);
+}
+
+TEST_CASE("memory: on a device, in larger parts and with 16 bits between layers") {
+    ThreadPool pool(1);
+    for (const DType storage : {DType::f32, DType::f16, DType::bf16})
+        for (const std::int64_t factor : {1, 3}) {
+            CAPTURE(factor);
+            test::FarBackend far(pool, storage);
+            far.batch = factor;
+            const On on{far, storage};
+            for (const bool frugal : {false, true})
+                for (const ModelConfig& config : {vit(1, 32), vit(4, 80)}) {
+                    for (const std::int64_t count : {7, 321})
+                        check_pictures(config, count, frugal, on);
+                    check_texts(config, 229, 7, frugal, on);
+                }
+            check_pictures(resnet({1, 2, 1, 1}, 4, 64), 2, false, on);
+            check_pictures(resnet({1, 2, 1, 1}, 4, 64), 2, true, on);
+        }
 }
 
 TEST_CASE("memory: a ResNet takes from the arena what was worked out") {

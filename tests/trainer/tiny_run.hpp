@@ -145,6 +145,7 @@ struct TinyOptions {
     const ModelConfig& config = tiny_config();
     bool frugal = false;
     std::vector<std::string> locked;
+    DType storage = DType::f32; ///< what products are computed in
 };
 
 class TinyRun {
@@ -159,7 +160,8 @@ class TinyRun {
                                                            .parameters = parameters_,
                                                            .arena = arena_,
                                                            .frugal = options.frugal,
-                                                           .across = sums_.get()} {
+                                                           .across = sums_.get(),
+                                                           .storage = options.storage} {
         for (const trainer::ParameterInfo& info : parameters_.all()) {
             const bool gain = (info.shape.rank() == 1 && info.name.ends_with(".weight")) ||
                               info.name.ends_with(".running_var");

@@ -22,9 +22,9 @@ void attention_backward(Context& context, const AttentionBackwardArgs& args) {
         AttentionBackwardTask task;
         task.queries = args.q_offsets[at + 1] - query;
         task.keys = args.k_offsets[at + 1] - key;
-        task.q = args.q + query * args.q_stride + column;
-        task.k = args.k + key * args.kv_stride + column;
-        task.v = args.v + key * args.kv_stride + column;
+        task.q = args.q_f32() + query * args.q_stride + column;
+        task.k = args.k_f32() + key * args.kv_stride + column;
+        task.v = args.v_f32() + key * args.kv_stride + column;
         task.q_stride = args.q_stride;
         task.kv_stride = args.kv_stride;
         task.causal = args.causal;
@@ -35,9 +35,9 @@ void attention_backward(Context& context, const AttentionBackwardArgs& args) {
         task.y_stride = row;
         task.log_sum_exp = args.log_sum_exp.f32() + query * args.heads + head;
         task.lse_stride = args.heads;
-        task.grad_q = args.grad_q + query * args.grad_q_stride + column;
-        task.grad_k = args.grad_k + key * args.grad_kv_stride + column;
-        task.grad_v = args.grad_v + key * args.grad_kv_stride + column;
+        task.grad_q = args.grad_q_f32() + query * args.grad_q_stride + column;
+        task.grad_k = args.grad_k_f32() + key * args.grad_kv_stride + column;
+        task.grad_v = args.grad_v_f32() + key * args.grad_kv_stride + column;
         task.grad_q_stride = args.grad_q_stride;
         task.grad_kv_stride = args.grad_kv_stride;
         return task;

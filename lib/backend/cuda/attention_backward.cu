@@ -11,16 +11,17 @@
 //   by keys    a block has 64 keys and goes through the queries that see them: grad_k, grad_v
 // The weights are made twice, which costs 7 products where 5 would do, and no atomic addition.
 //
-// Variants: tiles for heads up to 64 and up to 128 wide, with products in CudaOptions::compute (f32
-// by three of TF32, f16 or bf16 rounded as tiles are loaded); wider heads by a warp a row
-// (attention_backward_rows.hpp), in float32 whatever is asked for.
+// Variants: tiles for heads up to 64 and up to 128 wide. What has 16 bits in memory is multiplied
+// so; of float32 products run in CudaOptions::compute (f32 by three of TF32, f16 or bf16 rounded as
+// tiles are loaded). Wider heads go by a warp a row (attention_backward_rows.hpp), in float32
+// whatever is asked for.
 //
-// Cost: reads q, k, v twice, grad_y three times, y once, writes three gradients, all float32: 52 K
-// bytes a token and head; 14 K FLOP a query, key and head, half of it under a causal mask. A layer
-// at batch 256, by memory or, for L/14 in float32, by products; not measured:
+// Cost: reads q, k, v twice, grad_y three times, y once, writes three gradients: 26 K bytes a token
+// and head in 16 bits, 52 K in float32; 14 K FLOP a query, key and head, half of it under a causal
+// mask. A layer at batch 256, by memory or, for L/14 in float32, by products; not measured:
 //                                      16 bits, A100    H100   float32, A100   H100
-//   ViT-B/32   0.5 GB,   7 GFLOP             0.33 ms 0.16 ms         0.4 ms  0.2 ms
-//   ViT-L/14   3.5 GB, 242 GFLOP              2.4 ms  1.2 ms           9 ms    5 ms
+//   ViT-B/32   0.26 GB,   7 GFLOP            0.16 ms 0.08 ms         0.4 ms  0.2 ms
+//   ViT-L/14   1.8 GB,  242 GFLOP             1.3 ms  0.7 ms           9 ms    5 ms
 //
 // Source: Dao et al. 2022 (arXiv:2205.14135) appendix B.4; Dao 2023 (arXiv:2307.08691) alg. 2.
 #include <algorithm>
@@ -57,8 +58,8 @@ struct BackwardConfig {
 };
 
 /// Writes the warp's rows of a gradient, times `factor`.
-template <int Width>
-CLIP_DEVICE void write_gradient(Global<float> to, // column 0 of the head in the warp's first row
+template <int Width, typename To>
+CLIP_DEVICE void write_gradient(Global<To> to, // column 0 of the head in the warp's first row
                                 std::int64_t stride, int width, bool aligned, int rows,
                                 float factor, const float (&sums)[Width / 8][4]) {
     CLIP_UNROLL
@@ -69,15 +70,15 @@ CLIP_DEVICE void write_gradient(Global<float> to, // column 0 of the head in the
         CLIP_UNROLL
         for (int n = 0; n < Width / 8; ++n) {
             const int column = n * 8 + lane() % 4 * 2;
-            const Global<float> at = to + (row * stride + column);
+            const Global<To> at = to + (row * stride + column);
             const float low = sums[n][2 * r] * factor, high = sums[n][2 * r + 1] * factor;
             if (aligned && column + 1 < width) {
-                store(at, Vec<float, 2>{low, high});
+                store(at, Vec<To, 2>{from_float<To>(low), from_float<To>(high)});
             } else {
                 if (column < width)
-                    at[0] = low;
+                    at[0] = from_float<To>(low);
                 if (column + 1 < width)
-                    at[1] = high;
+                    at[1] = from_float<To>(high);
             }
         }
     }
@@ -88,11 +89,11 @@ CLIP_DEVICE void write_gradient(Global<float> to, // column 0 of the head in the
 ///
 /// Grid: x tiles * heads. Shared: kSharedBytes. Any alignment. Sums in float32; the bits depend on
 /// the sequence only.
-template <typename T, int Width, bool ByKeys>
+template <typename T, typename From, int Width, bool ByKeys>
 static CLIP_KERNEL(
     kAttentionThreads,
     (BackwardConfig<T, Width, ByKeys>::
-         kBlocks)) void attention_backward_tile_kernel(BackwardSides p,
+         kBlocks)) void attention_backward_tile_kernel(BackwardSides<From> p,
                                                        Global<const AttentionTile> tiles) {
     using C = BackwardConfig<T, Width, ByKeys>;
     using P = Products<T>;
@@ -104,11 +105,11 @@ static CLIP_KERNEL(
     const std::int64_t other0 = ByKeys ? tile.q_row : tile.k_row;
     const int rows = ByKeys ? tile.keys : tile.queries;
     const int others = ByKeys ? tile.queries : tile.keys;
-    const auto head_rows = [&](Global<const float> at, std::int64_t first, std::int64_t stride) {
-        return HeadRows<float>{at + (first * stride + column), stride, p.width, p.aligned};
+    const auto head_rows = [&](Global<const From> at, std::int64_t first, std::int64_t stride) {
+        return HeadRows<From>{at + (first * stride + column), stride, p.width, p.aligned};
     };
-    const HeadRows<float> other_first = head_rows(p.other_first, other0, p.other_first_stride);
-    const HeadRows<float> other_second = head_rows(p.other_second, other0, p.other_second_stride);
+    const HeadRows<From> other_first = head_rows(p.other_first, other0, p.other_first_stride);
+    const HeadRows<From> other_second = head_rows(p.other_second, other0, p.other_second_stride);
 
     // Key i is seen by query j where i <= j + past.
     const int past = tile.keys - tile.queries;
@@ -282,15 +283,15 @@ unsigned blocks_for_warps(std::int64_t warps) {
 }
 
 /// Gradients of one side: its tiles, or its rows where heads are wide.
-template <typename T, bool ByKeys>
-void launch_side(Context& context, const BackwardSides& sides, const AttentionPlan& plan) {
+template <typename T, typename From, bool ByKeys>
+void launch_side(Context& context, const BackwardSides<From>& sides, const AttentionPlan& plan) {
     const char* name = ByKeys ? "attention backward by keys" : "attention backward by queries";
     if (!plan.rows.empty()) {
         const auto count = static_cast<std::int64_t>(plan.rows.size());
         const auto pieces =
             static_cast<unsigned>((sides.width + kBackwardColumns - 1) / kBackwardColumns);
         context.launch(
-            name, attention_backward_row_kernel<ByKeys>,
+            name, attention_backward_row_kernel<From, ByKeys>,
             {.grid = {blocks_for_warps(count * sides.heads), pieces}, .block = {kAttentionThreads}},
             sides, context.on_device(std::span<const AttentionRow>(plan.rows)), count);
     }
@@ -302,7 +303,7 @@ void launch_side(Context& context, const BackwardSides& sides, const AttentionPl
         static_cast<unsigned>(plan.tiles.size()) * static_cast<unsigned>(sides.heads);
     const auto launch_tiles = [&]<int Width>() {
         using C = BackwardConfig<T, Width, ByKeys>;
-        context.launch(name, attention_backward_tile_kernel<T, Width, ByKeys>,
+        context.launch(name, attention_backward_tile_kernel<T, From, Width, ByKeys>,
                        {.grid = {blocks},
                         .block = {kAttentionThreads},
                         .shared_bytes = static_cast<std::size_t>(C::kSharedBytes)},
@@ -318,13 +319,13 @@ bool multiple_of(const void* data, unsigned bytes) {
     return reinterpret_cast<std::uintptr_t>(data) % bytes == 0;
 }
 
-template <typename T>
+template <typename T, typename From>
 void launch_delta(Context& context, float* delta, const AttentionBackwardArgs& args) {
     const std::int64_t pairs = args.q_offsets.back() * args.heads;
-    const float* grad_y = args.grad_y.f32();
-    const float* y = args.y.f32();
+    const From* grad_y = args.grad_y.as<From>();
+    const From* y = args.y.as<From>();
     const int width = args.head_width;
-    const auto launch_tiles = [&]<int Width>() {
+    [[maybe_unused]] const auto launch_tiles = [&]<int Width>() {
         using C = DeltaConfig<Width>;
         const bool aligned = multiple_of(grad_y, 16) && multiple_of(y, 16) && width % 8 == 0;
         context.launch("attention delta", attention_delta_tile_kernel<Width>,
@@ -334,37 +335,45 @@ void launch_delta(Context& context, float* delta, const AttentionBackwardArgs& a
                        delta, grad_y, y, pairs, width, aligned);
     };
     const auto launch_warps = [&]<typename Rounded>() {
-        context.launch("attention delta", attention_delta_kernel<Rounded>,
+        context.launch("attention delta", attention_delta_kernel<Rounded, From>,
                        {.grid = {blocks_for_warps(pairs)}, .block = {kAttentionThreads}}, delta,
                        grad_y, y, pairs, width);
     };
-    if (width > 128) // there everything is float32
-        launch_warps.template operator()<float>();
-    else if constexpr (sizeof(T) == 2)
-        launch_warps.template operator()<T>();
-    else if (width > 64)
-        launch_tiles.template operator()<128>();
-    else
-        launch_tiles.template operator()<64>();
+    if constexpr (sizeof(T) == 2) {
+        if (width > 128) // there everything is float32
+            launch_warps.template operator()<float>();
+        else
+            launch_warps.template operator()<T>();
+    } else {
+        if (width > 128)
+            launch_warps.template operator()<float>();
+        else if (width > 64)
+            launch_tiles.template operator()<128>();
+        else
+            launch_tiles.template operator()<64>();
+    }
 }
 
-template <typename T>
+/// T is what products run in, From what lies in memory: float32, or T.
+template <typename T, typename From>
 void launch_attention_backward(Context& context, const AttentionBackwardArgs& args) {
+    constexpr std::int64_t kAligned = 16 / sizeof(From);
+    constexpr unsigned kPair = 2 * sizeof(From);
     const std::int64_t pairs = args.q_offsets.back() * args.heads;
     const std::int64_t width = std::int64_t{args.heads} * args.head_width;
     Workspace::Scope scope(context.workspace());
     float* delta = scope.take<float>(pairs);
-    launch_delta<T>(context, delta, args);
+    launch_delta<T, From>(context, delta, args);
 
-    BackwardSides by_queries{};
-    by_queries.first = args.q;
-    by_queries.second = args.grad_y.f32();
+    BackwardSides<From> by_queries{};
+    by_queries.first = static_cast<const From*>(args.q);
+    by_queries.second = args.grad_y.as<From>();
     by_queries.first_stride = args.q_stride;
     by_queries.second_stride = width;
-    by_queries.other_first = args.k;
-    by_queries.other_second = args.v;
+    by_queries.other_first = static_cast<const From*>(args.k);
+    by_queries.other_second = static_cast<const From*>(args.v);
     by_queries.other_first_stride = by_queries.other_second_stride = args.kv_stride;
-    by_queries.grad_first = args.grad_q;
+    by_queries.grad_first = static_cast<From*>(args.grad_q);
     by_queries.grad_stride = args.grad_q_stride;
     by_queries.log_sum_exp = args.log_sum_exp.f32();
     by_queries.delta = delta;
@@ -373,37 +382,44 @@ void launch_attention_backward(Context& context, const AttentionBackwardArgs& ar
     by_queries.causal = args.causal;
     by_queries.aligned = multiple_of(args.q, 16) && multiple_of(args.k, 16) &&
                          multiple_of(args.v, 16) && multiple_of(args.grad_y.data, 16) &&
-                         args.q_stride % 4 == 0 && args.kv_stride % 4 == 0 &&
+                         args.q_stride % kAligned == 0 && args.kv_stride % kAligned == 0 &&
                          args.head_width % 8 == 0;
     by_queries.grad_aligned =
-        multiple_of(args.grad_q, 8) && args.grad_q_stride % 2 == 0 && args.head_width % 2 == 0;
+        multiple_of(args.grad_q, kPair) && args.grad_q_stride % 2 == 0 && args.head_width % 2 == 0;
     by_queries.scale = args.scale;
 
-    BackwardSides by_keys = by_queries;
+    BackwardSides<From> by_keys = by_queries;
     std::swap(by_keys.first, by_keys.other_first);
     std::swap(by_keys.second, by_keys.other_second);
     std::swap(by_keys.first_stride, by_keys.other_first_stride);
     std::swap(by_keys.second_stride, by_keys.other_second_stride);
-    by_keys.grad_first = args.grad_k;
-    by_keys.grad_second = args.grad_v;
+    by_keys.grad_first = static_cast<From*>(args.grad_k);
+    by_keys.grad_second = static_cast<From*>(args.grad_v);
     by_keys.grad_stride = args.grad_kv_stride;
-    by_keys.grad_aligned = multiple_of(args.grad_k, 8) && multiple_of(args.grad_v, 8) &&
+    by_keys.grad_aligned = multiple_of(args.grad_k, kPair) && multiple_of(args.grad_v, kPair) &&
                            args.grad_kv_stride % 2 == 0 && args.head_width % 2 == 0;
 
     AttentionPlanOptions options;
     options.causal = args.causal;
     options.tile = args.head_width > 128 ? 0 : BackwardConfig<T, 64, false>::kRows;
-    launch_side<T, false>(context, by_queries,
-                          plan_attention(args.q_offsets, args.k_offsets, options));
+    launch_side<T, From, false>(context, by_queries,
+                                plan_attention(args.q_offsets, args.k_offsets, options));
     options.side = AttentionSide::keys;
-    launch_side<T, true>(context, by_keys, plan_attention(args.q_offsets, args.k_offsets, options));
+    launch_side<T, From, true>(context, by_keys,
+                               plan_attention(args.q_offsets, args.k_offsets, options));
 }
 
 } // namespace
 
 void CudaBackend::attention_backward(const AttentionBackwardArgs& args) {
-    visit_layer_type(context_.options().compute,
-                     [&]<typename T>() { launch_attention_backward<T>(context_, args); });
+    if (args.dtype == DType::f16)
+        launch_attention_backward<Half, Half>(context_, args);
+    else if (args.dtype == DType::bf16)
+        launch_attention_backward<BFloat16, BFloat16>(context_, args);
+    else
+        visit_layer_type(context_.options().compute, [&]<typename T>() {
+            launch_attention_backward<T, float>(context_, args);
+        });
 }
 
 } // namespace clip::cuda

@@ -11,19 +11,20 @@
 namespace clip::cuda {
 
 /// One side of attention's gradients: the rows that get a gradient (queries or keys), and the rows
-/// of the other side that it is a sum over.
+/// of the other side that it is a sum over. T is the type of all that is read and written.
+template <typename T>
 struct BackwardSides {
-    Global<const float> first, second; ///< of the rows: q and grad_y, or k and v
+    Global<const T> first, second; ///< of the rows: q and grad_y, or k and v
     std::int64_t first_stride, second_stride;
-    Global<const float> other_first, other_second; ///< k and v, or q and grad_y
+    Global<const T> other_first, other_second; ///< k and v, or q and grad_y
     std::int64_t other_first_stride, other_second_stride;
-    Global<float> grad_first, grad_second; ///< grad_q and nothing, or grad_k and grad_v
+    Global<T> grad_first, grad_second; ///< grad_q and nothing, or grad_k and grad_v
     std::int64_t grad_stride;
     Global<const float> log_sum_exp, delta; ///< (Rq, H)
     int heads, width;
     bool causal;
     bool aligned;      ///< all that is read, as HeadRows says
-    bool grad_aligned; ///< pairs of elements of the gradients begin at multiples of 8 bytes
+    bool grad_aligned; ///< pairs of elements of the gradients begin at multiples of their size
     float scale;
 };
 
@@ -34,9 +35,9 @@ constexpr int kBackwardColumns = 256; ///< of a gradient that a warp makes at on
 ///
 /// Grid: x ceil(count * heads / 4) blocks of 4 warps, y pieces. No shared memory. Any alignment.
 /// Sums in float32 in the order of the other side's rows.
-template <bool ByKeys>
+template <typename T, bool ByKeys>
 static CLIP_KERNEL(kAttentionThreads,
-                   4) void attention_backward_row_kernel(BackwardSides p,
+                   4) void attention_backward_row_kernel(BackwardSides<T> p,
                                                          Global<const AttentionRow> rows,
                                                          std::int64_t count) {
     constexpr int kEach = kBackwardColumns / kWarpSize;
@@ -47,23 +48,22 @@ static CLIP_KERNEL(kAttentionThreads,
     const auto head = static_cast<int>(at % p.heads);
     const std::int64_t column = std::int64_t{head} * p.width;
     const int piece = block_y() * kBackwardColumns;
-    const Global<const float> first = p.first + (row.row * p.first_stride + column);
-    const Global<const float> second = p.second + (row.row * p.second_stride + column);
+    const Global<const T> first = p.first + (row.row * p.first_stride + column);
+    const Global<const T> second = p.second + (row.row * p.second_stride + column);
     float grad_first[kEach], grad_second[kEach];
     CLIP_UNROLL
     for (int i = 0; i < kEach; ++i)
         grad_first[i] = grad_second[i] = 0;
     for (std::int64_t j = 0; j < row.others; ++j) {
         const std::int64_t other = row.other_row + j;
-        const Global<const float> other_first =
-            p.other_first + (other * p.other_first_stride + column);
-        const Global<const float> other_second =
+        const Global<const T> other_first = p.other_first + (other * p.other_first_stride + column);
+        const Global<const T> other_second =
             p.other_second + (other * p.other_second_stride + column);
         float score = 0, by_weight = 0;
         for (int c = lane(); c < p.width; c += kWarpSize) {
-            const float a = first[c], b = other_first[c], d = second[c], e = other_second[c];
-            score = fma(a, b, score);
-            by_weight = fma(d, e, by_weight);
+            const T a = first[c], b = other_first[c], d = second[c], e = other_second[c];
+            score = fma(to_float(a), to_float(b), score);
+            by_weight = fma(to_float(d), to_float(e), by_weight);
         }
         CLIP_UNROLL
         for (int mask = 1; mask < kWarpSize; mask *= 2) {
@@ -78,11 +78,11 @@ static CLIP_KERNEL(kAttentionThreads,
         for (int i = 0; i < kEach; ++i) {
             const int c = piece + i * kWarpSize + lane();
             if (c < p.width) {
-                const float a = other_first[c];
-                grad_first[i] = fma(by_score, a, grad_first[i]);
+                const T a = other_first[c];
+                grad_first[i] = fma(by_score, to_float(a), grad_first[i]);
                 if constexpr (ByKeys) {
-                    const float b = other_second[c];
-                    grad_second[i] = fma(weight, b, grad_second[i]);
+                    const T b = other_second[c];
+                    grad_second[i] = fma(weight, to_float(b), grad_second[i]);
                 }
             }
         }
@@ -91,9 +91,10 @@ static CLIP_KERNEL(kAttentionThreads,
     for (int i = 0; i < kEach; ++i) {
         const int c = piece + i * kWarpSize + lane();
         if (c < p.width) {
-            p.grad_first[row.row * p.grad_stride + column + c] = grad_first[i] * p.scale;
+            const std::int64_t to = row.row * p.grad_stride + column + c;
+            p.grad_first[to] = from_float<T>(grad_first[i] * p.scale);
             if constexpr (ByKeys)
-                p.grad_second[row.row * p.grad_stride + column + c] = grad_second[i];
+                p.grad_second[to] = from_float<T>(grad_second[i]);
         }
     }
 }

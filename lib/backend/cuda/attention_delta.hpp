@@ -21,23 +21,23 @@ struct DeltaConfig {
 };
 
 /// delta[i] = grad_y[i] . y[i] of (query, head) i, a warp each. T is what grad_y is rounded to, as
-/// other products have it.
+/// other products have it; From is what both are.
 ///
 /// Grid: x ceil(count / 4) blocks of 4 warps. No shared memory. Any alignment. Float32; each lane
 /// every 32nd product in order, then a tree, as attention_backward_row_kernel.
-template <typename T>
+template <typename T, typename From>
 static CLIP_KERNEL(kAttentionThreads,
-                   8) void attention_delta_kernel(Global<float> delta,        // (count)
-                                                  Global<const float> grad_y, // (count, width)
-                                                  Global<const float> y,      // (count, width)
+                   8) void attention_delta_kernel(Global<float> delta,       // (count)
+                                                  Global<const From> grad_y, // (count, width)
+                                                  Global<const From> y,      // (count, width)
                                                   std::int64_t count, int width) {
     const std::int64_t i = std::int64_t{block_x()} * (kAttentionThreads / kWarpSize) + warp();
     if (i >= count)
         return;
     float sum = 0;
     for (int c = lane(); c < width; c += kWarpSize) {
-        const float a = grad_y[i * width + c], b = y[i * width + c];
-        sum = fma(to_float(from_float<T>(a)), b, sum);
+        const From a = grad_y[i * width + c], b = y[i * width + c];
+        sum = fma(to_float(from_float<T>(to_float(a))), to_float(b), sum);
     }
     CLIP_UNROLL
     for (int mask = 1; mask < kWarpSize; mask *= 2)

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "backend/cuda/context.hpp"
+#include "base/dtype.hpp"
 
 namespace clip::cuda {
 
@@ -14,10 +15,10 @@ struct ColumnTotals {
     std::int64_t first_count = 0;
 };
 
-/// Adds the sums over the rows of `x` (rows, columns), rows `pitch` elements apart: gradients of
-/// biases, of positions and of class tokens. Summed in float64, in slices of a fixed number of rows
-/// (column_sums.hpp).
-void add_column_totals(Context& context, const ColumnTotals& to, const float* x, std::int64_t rows,
-                       std::int64_t columns, std::int64_t pitch);
+/// Adds the sums over the rows of `x` (rows, columns) of f32, f16 or bf16, rows `pitch` elements
+/// apart: gradients of biases, of positions and of class tokens. Summed in float64, in slices of a
+/// fixed number of rows (column_sums.hpp).
+void add_column_totals(Context& context, const ColumnTotals& to, const void* x, DType dtype,
+                       std::int64_t rows, std::int64_t columns, std::int64_t pitch);
 
 } // namespace clip::cuda

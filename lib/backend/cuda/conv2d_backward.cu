@@ -119,7 +119,7 @@ void add_grad_weight(Context& context, const ConvolutionSize& size, float* grad_
 void CudaBackend::conv2d_backward(const Conv2dBackwardArgs& args) {
     const Shape& y_shape = args.grad_y.shape;
     if (!args.grad_bias.empty())
-        add_column_totals(context_, {args.grad_bias.f32()}, args.grad_y.f32(),
+        add_column_totals(context_, {args.grad_bias.f32()}, args.grad_y.f32(), DType::f32,
                           y_shape[0] * y_shape[1] * y_shape[2], y_shape[3], y_shape[3]);
     const bool for_x = !args.grad_x.empty(), for_weight = !args.grad_weight.empty();
     if (!for_x && !for_weight)

@@ -7,9 +7,6 @@
 
 namespace clip::cuda {
 
-/// Some 25,000 rows fill the multiprocessors of a large GPU several times over.
-inline constexpr std::int64_t kBatchFactor = 16;
-
 /// Used by the thread that made it, and no backend of another GPU by the same thread meanwhile:
 /// which device a call is for is a setting of the thread.
 class CudaBackend final : public Backend {
@@ -30,7 +27,7 @@ class CudaBackend final : public Backend {
     DType activation_dtype(DType storage) const override {
         return takes(storage) ? storage : DType::f32;
     }
-    std::int64_t batch_factor() const override { return kBatchFactor; }
+    std::int64_t batch_factor() const override { return kCudaBatchFactor; }
     bool loss_scaling() const override { return context_.options().compute == DType::f16; }
 
     void repeat(const RepeatKey& key, const std::function<void()>& body) override {

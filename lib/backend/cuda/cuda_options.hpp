@@ -11,6 +11,10 @@ namespace clip {
 /// Who multiplies matrices.
 enum class CudaGemm : std::uint8_t { own, cublaslt };
 
+/// Backend::batch_factor() of it: some 25,000 rows fill the multiprocessors of a large GPU several
+/// times over.
+inline constexpr std::int64_t kCudaBatchFactor = 16;
+
 struct CudaOptions {
     /// The type that training's products run in: f32, f16 or bf16; sums are float32 with each.
     DType compute = DType::f32;

@@ -58,8 +58,8 @@ void CudaBackend::gather_rows_backward(const GatherRowsBackwardArgs& args) {
 }
 
 void CudaBackend::scatter_add_rows(const ScatterAddRowsArgs& args) {
-    scatter_rows(context_, args.y.f32(), args.x.f32(), args.rows, args.y.shape[0], args.y.shape[1],
-                 ScatterOrder::chain);
+    scatter_rows(context_, args.y.dtype, args.y.data, args.x.data, args.rows, args.y.shape[0],
+                 args.y.shape[1]);
 }
 
 } // namespace clip::cuda

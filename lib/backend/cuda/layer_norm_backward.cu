@@ -8,12 +8,14 @@
 // in registers; longer rows a block each, which reads them twice. The sums over rows are
 // column_sums.hpp's.
 //
-// Cost. Memory bound, all float32: grad_x reads 8 bytes an element (12 with a residual) and writes
-// 4, the sums over rows read 8. Batch 256 on 2.0 TB/s (A100) or 3.3 TB/s (H100), with a residual:
-//   ViT-B/32 (12,800 rows of 768):    236 MB, 118 or 71 us
-//   ViT-L/14 (65,792 rows of 1024):   1.6 GB, 0.81 or 0.49 ms
+// Cost. Memory bound: with grad_y of 16 bits (float32) and all else float32 grad_x reads 6 (8)
+// bytes an element, 4 more with a residual, and writes 4, the sums over rows read 6 (8). Batch 256
+// on 2.0 TB/s (A100) or 3.3 TB/s (H100), grad_y of 16 bits, with a residual:
+//   ViT-B/32 (12,800 rows of 768):    197 MB, 98 or 60 us
+//   ViT-L/14 (65,792 rows of 1024):   1.3 GB, 0.67 or 0.41 ms
 #include "backend/cuda/column_sums.hpp"
 #include "backend/cuda/cuda_backend.hpp"
+#include "backend/cuda/dtype_switch.hpp"
 #include "backend/cuda/row_grid.hpp"
 #include "backend/cuda/warp_reduce.hpp"
 
@@ -21,13 +23,15 @@ namespace clip::cuda {
 
 namespace {
 
+/// T is grad_y's type.
+template <typename T>
 struct GradientRows {
     Global<float> grad_x;         // (rows, width)
     Global<const float> x;        // (rows, width)
     Global<const float> gamma;    // (width)
     Global<const float> mean;     // (rows)
     Global<const float> rstd;     // (rows)
-    Global<const float> grad_y;   // (rows, width)
+    Global<const T> grad_y;       // (rows, width)
     Global<const float> residual; // (rows, width), null, or grad_x
     std::int64_t rows, width;
 };
@@ -37,8 +41,8 @@ struct Terms {
     Quad z, g;
 };
 
-template <bool kAligned>
-CLIP_DEVICE Terms load_terms(const GradientRows& args, std::int64_t row, std::int64_t first,
+template <bool kAligned, typename T>
+CLIP_DEVICE Terms load_terms(const GradientRows<T>& args, std::int64_t row, std::int64_t first,
                              float mean, float rstd) {
     const std::int64_t at = row * args.width;
     Terms terms{load_quad<kAligned>(args.x + at, first, args.width),
@@ -59,8 +63,8 @@ CLIP_DEVICE float sum_of_products(const Terms& terms) {
 }
 
 /// `sum` and `product` are means over the row.
-template <bool kAligned>
-CLIP_DEVICE void write_gradient(const GradientRows& args, std::int64_t row, std::int64_t first,
+template <bool kAligned, typename T>
+CLIP_DEVICE void write_gradient(const GradientRows<T>& args, std::int64_t row, std::int64_t first,
                                 const Terms& terms, float rstd, float sum, float product) {
     const std::int64_t at = row * args.width;
     Quad grad{};
@@ -76,9 +80,9 @@ CLIP_DEVICE void write_gradient(const GradientRows& args, std::int64_t row, std:
 
 // Grid: a warp a row, see row_grid.hpp; width <= kQuads * 128. No shared memory. Sums: a lane's
 // quads in order, then a butterfly.
-template <int kQuads, bool kAligned>
+template <typename T, int kQuads, bool kAligned>
 CLIP_KERNEL(kWarpRowThreads, 4)
-void layer_norm_backward_warp_kernel(GradientRows args) {
+void layer_norm_backward_warp_kernel(GradientRows<T> args) {
     const std::int64_t row = std::int64_t{block_x()} * kWarpRows + warp();
     if (row >= args.rows)
         return;
@@ -103,9 +107,9 @@ void layer_norm_backward_warp_kernel(GradientRows args) {
 
 // Grid: a block a row. Shared memory: a float a warp for each of two sums. Sums: a thread's quads
 // in order, a butterfly, then the warps in order.
-template <bool kAligned>
+template <typename T, bool kAligned>
 CLIP_KERNEL(kBlockRowThreads, 3)
-void layer_norm_backward_block_kernel(GradientRows args) {
+void layer_norm_backward_block_kernel(GradientRows<T> args) {
     const Shared<float> scratch = shared_memory<float>(0);
     const std::int64_t row = block_x();
     const float mean = args.mean[row], rstd = args.rstd[row];
@@ -124,26 +128,28 @@ void layer_norm_backward_block_kernel(GradientRows args) {
                                  product);
 }
 
+template <typename T>
 struct GainRows {
-    Global<const float> x, grad_y;  // (rows, columns)
+    Global<const float> x;          // (rows, columns)
+    Global<const T> grad_y;         // (rows, columns)
     Global<const float> mean, rstd; // (rows)
 };
 
 // See column_sums.hpp; two sums a column, of grad_y * z and of grad_y. kColumns is 4 where rows
-// begin at multiples of 16 bytes, else 1.
-template <int kColumns>
+// begin at multiples of four elements, else 1.
+template <typename T, int kColumns>
 CLIP_KERNEL(kColumnThreads, 3)
-void layer_norm_gain_kernel(Global<double> partial, ColumnSlices cut, GainRows args) {
+void layer_norm_gain_kernel(Global<double> partial, ColumnSlices cut, GainRows<T> args) {
     const std::int64_t column = own_column<kColumns>();
     add_slice<kColumns, 2>(partial, cut, [&](std::int64_t row, double(&sums)[2][kColumns]) {
         const std::int64_t at = row * cut.columns + column;
         const Vec<float, kColumns> x = load<kColumns>(args.x + at);
-        const Vec<float, kColumns> grad_y = load<kColumns>(args.grad_y + at);
+        const Vec<T, kColumns> grad_y = load<kColumns>(args.grad_y + at);
         const float mean = args.mean[row], rstd = args.rstd[row];
         for (int c = 0; c < kColumns; ++c) {
-            const float z = (x.at[c] - mean) * rstd;
-            sums[0][c] += static_cast<double>(grad_y.at[c] * z);
-            sums[1][c] += static_cast<double>(grad_y.at[c]);
+            const float z = (x.at[c] - mean) * rstd, grad = to_float(grad_y.at[c]);
+            sums[0][c] += static_cast<double>(grad * z);
+            sums[1][c] += static_cast<double>(grad);
         }
     });
 }
@@ -160,33 +166,36 @@ void layer_norm_finish_kernel(Global<float> grad_gamma, Global<float> grad_beta,
     });
 }
 
+template <typename T>
 void launch_grad_x(Context& context, const LayerNormBackwardArgs& args) {
-    const GradientRows rows{args.grad_x.f32(),   args.x.f32(),    args.gamma.f32(),
-                            args.mean.f32(),     args.rstd.f32(), args.grad_y.f32(),
-                            args.residual.f32(), args.x.shape[0], args.x.shape[1]};
+    const GradientRows<T> rows{args.grad_x.f32(),   args.x.f32(),    args.gamma.f32(),
+                               args.mean.f32(),     args.rstd.f32(), args.grad_y.as<T>(),
+                               args.residual.f32(), args.x.shape[0], args.x.shape[1]};
     const bool aligned = fits_quads(rows.width, args.grad_x.f32(), args.x.f32(), args.gamma.f32(),
-                                    args.grad_y.f32(), args.residual.f32());
+                                    args.grad_y.as<T>(), args.residual.f32());
     visit_row_variant(rows.width, aligned, [&]<int kQuads, bool kAligned>() {
         if constexpr (kQuads == 0)
-            context.launch("layer_norm_backward_block", layer_norm_backward_block_kernel<kAligned>,
+            context.launch("layer_norm_backward_block",
+                           layer_norm_backward_block_kernel<T, kAligned>,
                            block_rows(rows.rows, 2 * kBlockRowWarps * sizeof(float)), rows);
         else
             context.launch("layer_norm_backward_warp",
-                           layer_norm_backward_warp_kernel<kQuads, kAligned>, warp_rows(rows.rows),
-                           rows);
+                           layer_norm_backward_warp_kernel<T, kQuads, kAligned>,
+                           warp_rows(rows.rows), rows);
     });
 }
 
+template <typename T>
 void launch_gain(Context& context, const LayerNormBackwardArgs& args) {
-    const GainRows rows{args.x.f32(), args.grad_y.f32(), args.mean.f32(), args.rstd.f32()};
+    const GainRows<T> rows{args.x.f32(), args.grad_y.as<T>(), args.mean.f32(), args.rstd.f32()};
     const ColumnSlices cut = cut_rows(args.x.shape[0], args.x.shape[1]);
     Workspace::Scope scope(context.workspace());
     double* partial = scope.take<double>(partial_count(cut, 2));
-    if (fits_quads(cut.columns, args.x.f32(), args.grad_y.f32()))
-        context.launch("layer_norm_gain", layer_norm_gain_kernel<kQuad>, slice_shape(cut, 2, kQuad),
-                       partial, cut, rows);
+    if (fits_quads(cut.columns, args.x.f32(), args.grad_y.as<T>()))
+        context.launch("layer_norm_gain", layer_norm_gain_kernel<T, kQuad>,
+                       slice_shape(cut, 2, kQuad), partial, cut, rows);
     else
-        context.launch("layer_norm_gain", layer_norm_gain_kernel<1>, slice_shape(cut, 2, 1),
+        context.launch("layer_norm_gain", layer_norm_gain_kernel<T, 1>, slice_shape(cut, 2, 1),
                        partial, cut, rows);
     context.launch("layer_norm_finish", layer_norm_finish_kernel, finish_shape(cut, 2),
                    args.grad_gamma.f32(), args.grad_beta.f32(), partial, cut);
@@ -195,10 +204,12 @@ void launch_gain(Context& context, const LayerNormBackwardArgs& args) {
 } // namespace
 
 void CudaBackend::layer_norm_backward(const LayerNormBackwardArgs& args) {
-    if (!args.grad_x.empty())
-        launch_grad_x(context_, args);
-    if (!args.grad_gamma.empty() || !args.grad_beta.empty())
-        launch_gain(context_, args);
+    visit_layer_type(args.grad_y.dtype, [&]<typename T>() {
+        if (!args.grad_x.empty())
+            launch_grad_x<T>(context_, args);
+        if (!args.grad_gamma.empty() || !args.grad_beta.empty())
+            launch_gain<T>(context_, args);
+    });
 }
 
 } // namespace clip::cuda

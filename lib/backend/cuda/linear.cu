@@ -3,7 +3,7 @@
 //
 // One product (gemm_core.hpp; in 16 bits on sm_90a gemm_hopper.hpp) with everything else in its
 // epilogue. x is converted first where it is not of the weights' storage type: towers keep what
-// goes between layers in that type, so that this is for callers of single ops and for training.
+// goes between layers in that type, so that this is for pooled rows and for callers of single ops.
 //
 // Cost: 2 R in out FLOP; 16-bit weights at batch 256 of ViT-B/32 (R 12,800, width 768): query, key
 // and value 45 GFLOP, the MLP's layers 60 GFLOP each, of all 12 blocks 2.2 TFLOP: 12 ms at 60% of
@@ -71,7 +71,7 @@ void launch_linear(Context& context, const LinearArgs& args, const CudaLinear& w
     const AlignedMatrix weight{weights.weight.data(), out, in, weights.pitch()};
     ForwardEpilogue epilogue;
     epilogue.y = {args.y.data, args.y.dtype, out};
-    epilogue.pre_activation = {args.pre_activation.data, DType::f32, out};
+    epilogue.pre_activation = {args.pre_activation.data, args.pre_activation.dtype, out};
     epilogue.bias = {weights.bias_or_null(), DType::f32, 0};
     epilogue.residual = {args.residual.data, args.residual.dtype, out};
     epilogue.activation = args.activation;

@@ -5,11 +5,13 @@
 //   grad_weight += grad_y^T x                            weight_gradient.hpp
 //   grad_bias += sum over rows of grad_y                 column_totals.cu
 //
-// Factors are converted to the type that training computes in (CudaOptions::compute), grad_y once
-// for both products; none is transposed: tiles are read across (gemm_tile.hpp).
+// Factors run in the type that training computes in (CudaOptions::compute). Towers hand on x,
+// pre_activation and most gradients in that type; what is float32 (W, and grad_y where it comes
+// from the residual stream) is converted first, grad_y once for both products. None is transposed:
+// tiles are read across (gemm_tile.hpp).
 //
 // Cost: twice the FLOP of the forward, at its rate (linear.cu), and conversions: 6 bytes an element
-// of grad_y, x and W. All 12 blocks of ViT-B/32 at batch 256 in bf16: 4.3 TFLOP, 24 ms on an A100
+// of what is float32. All 12 blocks of ViT-B/32 at batch 256 in bf16: 4.3 TFLOP, 24 ms on an A100
 // and 10 ms on an H100; ViT-L/14: 80 TFLOP, 420 and 170 ms.
 #include "backend/cuda/column_totals.hpp"
 #include "backend/cuda/cuda_backend.hpp"
@@ -34,10 +36,10 @@ void launch_products(Context& context, const LinearBackwardArgs& args) {
     if (!args.grad_x.empty()) {
         const std::int64_t in = args.grad_x.shape[1];
         GradXEpilogue epilogue;
-        epilogue.grad_x = {args.grad_x.data, DType::f32, in};
+        epilogue.grad_x = {args.grad_x.data, args.grad_x.dtype, in};
         epilogue.activation = args.activation;
         if (args.activation != Activation::none)
-            epilogue.pre_activation = {args.pre_activation.data, DType::f32, in};
+            epilogue.pre_activation = {args.pre_activation.data, args.pre_activation.dtype, in};
         launch_gemm<Math>(context, "linear_grad_x", {rows, in, out}, grad_y.loader<T, true>(),
                           operand(args.weight).template loader<T, false>(), epilogue);
     }
@@ -54,8 +56,8 @@ void CudaBackend::linear_backward(const LinearBackwardArgs& args) {
         visit_math(context_.options(), context_.options().compute,
                    [&]<typename Math>() { launch_products<Math>(context_, args); });
     if (!args.grad_bias.empty())
-        add_column_totals(context_, {args.grad_bias.f32()}, args.grad_y.f32(), args.grad_y.shape[0],
-                          args.grad_y.shape[1], args.grad_y.shape[1]);
+        add_column_totals(context_, {args.grad_bias.f32()}, args.grad_y.data, args.grad_y.dtype,
+                          args.grad_y.shape[0], args.grad_y.shape[1], args.grad_y.shape[1]);
 }
 
 } // namespace clip::cuda

@@ -135,8 +135,8 @@ void CudaBackend::mean_token_backward(const MeanTokenBackwardArgs& args) {
                         grad_y, static_cast<int>(tokens - 1), static_cast<int>(width));
     }
     if (!args.grad_positions.empty())
-        add_column_totals(context_, {args.grad_positions.f32()}, grad_y, pictures, tokens * width,
-                          tokens * width);
+        add_column_totals(context_, {args.grad_positions.f32()}, grad_y, DType::f32, pictures,
+                          tokens * width, tokens * width);
 }
 
 } // namespace clip::cuda

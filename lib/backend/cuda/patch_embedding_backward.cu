@@ -64,7 +64,7 @@ void CudaBackend::patch_embedding_backward(const PatchEmbeddingBackwardArgs& arg
     if (!args.grad_positions.empty() || !args.grad_class_token.empty())
         // Without positions the first token's columns are enough.
         add_column_totals(context_, {args.grad_positions.f32(), args.grad_class_token.f32(), width},
-                          args.grad_y.f32(), pictures,
+                          args.grad_y.f32(), DType::f32, pictures,
                           args.grad_positions.empty() ? width : of_picture, of_picture);
 }
 

@@ -4,19 +4,13 @@
 
 #include <cstdint>
 
+#include "backend/cuda/aligned_pitch.hpp"
 #include "backend/cuda/context.hpp"
 #include "backend/cuda/device_memory.hpp"
 #include "backend/cuda/workspace.hpp"
 #include "backend/op_args.hpp"
 
 namespace clip::cuda {
-
-/// Elements from one row of an operand to the next: the least that makes all rows begin at
-/// multiples of 16 bytes, as cp.async and TMA want.
-inline std::int64_t aligned_pitch(std::int64_t width, DType type) {
-    const std::int64_t of_chunk = 16 / static_cast<std::int64_t>(dtype_size(type));
-    return (width + of_chunk - 1) / of_chunk * of_chunk;
-}
 
 /// Rows of elements of one type on the device, `pitch` elements apart.
 struct PitchedRows {

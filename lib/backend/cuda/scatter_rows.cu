@@ -14,6 +14,7 @@
 
 #include <vector>
 
+#include "backend/cuda/dtype_switch.hpp"
 #include "backend/cuda/row_grid.hpp"
 
 namespace clip::cuda {
@@ -34,23 +35,24 @@ struct ScatterTable {
 };
 
 // Grid: x kWarps / kOfPlace places a block, y a tile of 128 columns, a quad a lane. kOfPlace warps
-// share a place. Shared memory: 4 floats a thread where they are several. Sums: see ScatterOrder.
-template <int kOfPlace, bool kAligned>
+// share a place. Shared memory: 4 floats a thread where they are several. Sums in float32: see
+// ScatterOrder.
+template <typename T, int kOfPlace, bool kAligned>
 CLIP_KERNEL(kThreads, 8)
-void scatter_rows_kernel(Global<float> to, Global<const float> from, ScatterTable table,
+void scatter_rows_kernel(Global<T> to, Global<const T> from, ScatterTable table,
                          std::int64_t width) {
     const std::int32_t index = block_x() * (kWarps / kOfPlace) + warp() / kOfPlace;
     const std::int64_t first = std::int64_t{block_y()} * kWarpRowStep + lane() * kQuad;
     const bool has_work = index < table.count && first < width;
     const int strand = warp() % kOfPlace;
-    Global<float> place = to;
+    Global<T> place = to;
     Quad sum{};
     if (has_work) {
         const std::int32_t begin = table.starts[index], end = table.starts[index + 1];
         const std::int64_t target = table.places[index];
         place = to + target * width;
         if (strand == 0 && kOfPlace == 1)
-            sum = load_quad<kAligned>(Global<const float>(place), first, width);
+            sum = load_quad<kAligned>(Global<const T>(place), first, width);
         for (std::int32_t i = begin + strand; i < end; i += kAhead * kOfPlace) {
             Quad rows[kAhead];
             for (int a = 0; a < kAhead; ++a)
@@ -77,7 +79,7 @@ void scatter_rows_kernel(Global<float> to, Global<const float> from, ScatterTabl
             for (int e = 0; e < kQuad; ++e)
                 sum.at[e] += other.at[e];
         }
-        const Quad there = load_quad<kAligned>(Global<const float>(place), first, width);
+        const Quad there = load_quad<kAligned>(Global<const T>(place), first, width);
         for (int e = 0; e < kQuad; ++e)
             sum.at[e] += there.at[e];
     }
@@ -111,27 +113,35 @@ ScatterTable sort_by_target(Context& context, std::span<const Index> targets, st
     return {at, at + count, at + order, static_cast<std::int32_t>(count)};
 }
 
+template <typename T, typename Index>
+void scatter_chain(Context& context, T* to, const T* from, std::span<const Index> targets,
+                   std::int64_t places, std::int64_t width) {
+    const ScatterTable table = sort_by_target(context, targets, places);
+    context.launch("scatter_rows_chain",
+                   fits_quads(width, to, from) ? scatter_rows_kernel<T, 1, true>
+                                               : scatter_rows_kernel<T, 1, false>,
+                   {.grid = {blocks_for(table.count, kWarps), blocks_for(width, kWarpRowStep)},
+                    .block = {kThreads}},
+                   to, from, table, width);
+}
+
 template <typename Index>
 void scatter(Context& context, float* to, const float* from, std::span<const Index> targets,
              std::int64_t places, std::int64_t width, ScatterOrder order) {
     if (targets.empty() || width == 0)
         return;
+    if (order == ScatterOrder::chain)
+        return scatter_chain(context, to, from, targets, places, width);
     const ScatterTable table = sort_by_target(context, targets, places);
     const bool aligned = fits_quads(width, to, from);
     const unsigned tiles = blocks_for(width, kWarpRowStep);
-    if (order == ScatterOrder::chain)
-        context.launch("scatter_rows_chain",
-                       aligned ? scatter_rows_kernel<1, true> : scatter_rows_kernel<1, false>,
-                       {.grid = {blocks_for(table.count, kWarps), tiles}, .block = {kThreads}}, to,
-                       from, table, width);
-    else
-        context.launch("scatter_rows_strands",
-                       aligned ? scatter_rows_kernel<kWarps, true>
-                               : scatter_rows_kernel<kWarps, false>,
-                       {.grid = {static_cast<unsigned>(table.count), tiles},
-                        .block = {kThreads},
-                        .shared_bytes = kThreads * kQuad * sizeof(float)},
-                       to, from, table, width);
+    context.launch("scatter_rows_strands",
+                   aligned ? scatter_rows_kernel<float, kWarps, true>
+                           : scatter_rows_kernel<float, kWarps, false>,
+                   {.grid = {static_cast<unsigned>(table.count), tiles},
+                    .block = {kThreads},
+                    .shared_bytes = kThreads * kQuad * sizeof(float)},
+                   to, from, table, width);
 }
 
 } // namespace
@@ -146,6 +156,16 @@ void scatter_rows(Context& context, float* to, const float* from,
                   std::span<const std::int64_t> targets, std::int64_t places, std::int64_t width,
                   ScatterOrder order) {
     scatter(context, to, from, targets, places, width, order);
+}
+
+void scatter_rows(Context& context, DType dtype, void* to, const void* from,
+                  std::span<const std::int64_t> targets, std::int64_t places, std::int64_t width) {
+    if (targets.empty() || width == 0)
+        return;
+    visit_layer_type(dtype, [&]<typename T>() {
+        scatter_chain(context, static_cast<T*>(to), static_cast<const T*>(from), targets, places,
+                      width);
+    });
 }
 
 } // namespace clip::cuda

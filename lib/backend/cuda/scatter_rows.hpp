@@ -5,6 +5,7 @@
 #include <span>
 
 #include "backend/cuda/context.hpp"
+#include "base/dtype.hpp"
 
 namespace clip::cuda {
 
@@ -25,5 +26,8 @@ void scatter_rows(Context& context, float* to, const float* from,
 void scatter_rows(Context& context, float* to, const float* from,
                   std::span<const std::int64_t> targets, std::int64_t places, std::int64_t width,
                   ScatterOrder order);
+/// The same as a chain, of f32, f16 or bf16: summed in float32, and rounded at its end.
+void scatter_rows(Context& context, DType dtype, void* to, const void* from,
+                  std::span<const std::int64_t> targets, std::int64_t places, std::int64_t width);
 
 } // namespace clip::cuda

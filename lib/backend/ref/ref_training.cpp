@@ -124,25 +124,12 @@ void RefBackend::layer_norm_backward(const LayerNormBackwardArgs& args) {
 }
 
 void RefBackend::attention_backward(const AttentionBackwardArgs& args) {
-    const ref::AttentionBackwardSetup<float> setup{args.q,
-                                                   args.k,
-                                                   args.v,
-                                                   args.q_stride,
-                                                   args.kv_stride,
-                                                   args.q_offsets,
-                                                   args.k_offsets,
-                                                   args.heads,
-                                                   args.head_width,
-                                                   args.scale,
-                                                   args.causal,
-                                                   args.y.f32(),
-                                                   args.log_sum_exp.f32(),
-                                                   args.grad_y.f32(),
-                                                   args.grad_q,
-                                                   args.grad_k,
-                                                   args.grad_v,
-                                                   args.grad_q_stride,
-                                                   args.grad_kv_stride};
+    const ref::AttentionBackwardSetup<float> setup{
+        args.q_f32(),           args.k_f32(),       args.v_f32(),       args.q_stride,
+        args.kv_stride,         args.q_offsets,     args.k_offsets,     args.heads,
+        args.head_width,        args.scale,         args.causal,        args.y.f32(),
+        args.log_sum_exp.f32(), args.grad_y.f32(),  args.grad_q_f32(),  args.grad_k_f32(),
+        args.grad_v_f32(),      args.grad_q_stride, args.grad_kv_stride};
     const auto sequences = static_cast<std::int64_t>(args.q_offsets.size()) - 1;
     for_each(sequences * setup.heads, [&](std::int64_t item) {
         ref::attention_backward_head(setup, item / setup.heads, item % setup.heads);
