@@ -52,7 +52,8 @@ class Encoder {
 
     /// Encodes inputs of both kinds, in order; `out` has as many elements as `inputs`. Pictures are
     /// decoded on all threads; memory is that of one batch of pixels and one decoded picture a
-    /// thread. Inputs with an error of their own must not be among them.
+    /// thread (for a device PictureBatch holds some more of these, and no batch of pixels). Inputs
+    /// with an error of their own must not be among them.
     /// Errors: only what makes all further work pointless; what is wrong with one input is in
     /// `out`.
     void encode(std::span<const Input* const> inputs, std::vector<Encoded>& out);

@@ -46,6 +46,10 @@ class Operands {
     std::vector<std::int64_t> indices;
     std::vector<std::int32_t> ids;
     std::vector<float> numbers;
+    /// Pictures on the host: bytes, and what follows from them.
+    std::vector<std::uint8_t> pixels;
+    std::vector<std::int32_t> first, count, weight;
+    std::vector<SourcePicture> pictures;
 
   private:
     Memory& memory_;
@@ -148,6 +152,30 @@ GpuCase layer_norm_case(const Architecture& of, DType dtype) {
                      });
 }
 
+/// Pictures of 500 x 375. That they go up is in the time.
+GpuCase preprocess_case(const Architecture& of) {
+    constexpr std::int64_t kWidth = 500, kHeight = 375, kTaps = 7, kBytes = kWidth * kHeight * 3;
+    const std::int64_t side = of.side;
+    const auto each = static_cast<double>(3 * kBytes + 6 * kHeight * side + 12 * side * side);
+    return make_case(
+        "preprocess, with upload", concat(of.batch, "x", kWidth, "x", kHeight), DType::f32, 0,
+        static_cast<double>(of.batch) * each, Peak::memory,
+        [=](cuda::CudaBackend& backend, Operands& operands) {
+            for (std::int64_t i = 0; i < kBytes; ++i)
+                operands.pixels.push_back(static_cast<std::uint8_t>(i * i));
+            for (std::int64_t i = 0; i < side; ++i)
+                operands.first.push_back(static_cast<std::int32_t>(i * (kHeight - kTaps) / side));
+            operands.count.assign(operands.first.size(), kTaps);
+            operands.weight.assign(operands.first.size() * kTaps, (1 << 22) / kTaps);
+            const ResizeAxis axis{operands.first, operands.count, operands.weight, kTaps};
+            for (std::int64_t i = 0; i < of.batch; ++i)
+                operands.pictures.push_back({operands.pixels, kHeight, kWidth, axis, axis, i});
+            PreprocessArgs args{.pictures = operands.pictures,
+                                .y = operands.empty({of.batch, 3, side, side})};
+            return ReadyOp{[=, &backend] { backend.preprocess(args); }, {args.y}};
+        });
+}
+
 GpuCase similarity_case(const Architecture& of, std::int64_t labels) {
     const std::int64_t width = of.embed;
     const double flop = 2.0 * static_cast<double>(of.batch * labels * width);
@@ -247,6 +275,7 @@ std::vector<GpuCase> gpu_cases(const Architecture& of) {
         cases.push_back(linear_case("up", rows, width, mlp, Activation::quick_gelu, false, dtype));
         cases.push_back(linear_case("down", rows, mlp, width, Activation::none, true, dtype));
     }
+    cases.push_back(preprocess_case(of));
     cases.push_back(linear_backward_case(rows, width, mlp));
     cases.push_back(similarity_case(of, 1000));
     cases.push_back(similarity_top_k_case(of, 1000));
