@@ -126,7 +126,7 @@ class Training {
                 mean_tokens(*pairs_, start_.tokenizer ? &*start_.tokenizer : nullptr,
                             static_cast<std::size_t>(start_.config.text.context_length)),
             .ranks = ranks};
-        const std::string named = training_device(options_);
+        const std::string& named = options_.device;
         const Device device = named == "auto" ? machine_.backend().device() : parse_device(named);
         recipe_.precision = parse_precision(options_.precision, device);
         const PlannedRun run{
