@@ -10,6 +10,7 @@
 #include "trainer/learner.hpp"
 #include "trainer/trained_transformer.hpp"
 #include "trainer/trained_vit.hpp"
+#include "trainer/vocabulary_softmax.hpp"
 
 namespace clip::trainer {
 
@@ -67,6 +68,14 @@ std::int64_t block_workspace(std::int64_t rows, std::int64_t width, std::int64_t
                      linear_backward_bytes(rows, width, mlp_width, DType::f32, type, type)});
 }
 
+/// The same of the product that gives logits of a vocabulary for rows of `width`.
+std::int64_t logits_workspace(const ModelConfig& config, std::int64_t rows, std::int64_t width,
+                              const ArenaKind& arena) {
+    return cuda::linear_backward_bytes(std::min(rows, rows_of_logits(arena.batch_factor)),
+                                       config.text.vocab_size, width, DType::f32, DType::f32,
+                                       arena.between);
+}
+
 std::int64_t gpu_workspace(const Recipe& recipe, const ModelConfig& config, double tokens_per_text,
                            std::int64_t of_slice, const ArenaKind& arena) {
     const DType type = arena.between;
@@ -86,6 +95,11 @@ std::int64_t gpu_workspace(const Recipe& recipe, const ModelConfig& config, doub
         const std::int64_t texts = std::min(of_slice, std::max<std::int64_t>(1, most / tokens));
         bytes = std::max(
             bytes, block_workspace(texts * tokens, config.text.width, config.text.mlp_width, type));
+        if (recipe.objective.objective == Objective::caption) // the end mark has no row
+            bytes = std::max(
+                bytes, logits_workspace(config, texts * (tokens - 1), config.text.width, arena));
+    } else {
+        bytes = std::max(bytes, logits_workspace(config, of_slice, config.embed_dim, arena));
     }
     return bytes;
 }

@@ -130,7 +130,9 @@ TowerMemory text_memory(const ModelConfig& config, std::int64_t texts, double to
 }
 
 std::int64_t logits_memory(const ModelConfig& config, std::int64_t rows, const ArenaKind& arena) {
-    return arena.bytes(std::min(kRowsOfLogits, rows) * config.text.vocab_size);
+    const std::int64_t at_once = std::min(rows_of_logits(arena.batch_factor), rows);
+    const std::int64_t losses = arena.on_host() ? 0 : arena.bytes(rows, DType::f64);
+    return arena.bytes(at_once * config.text.vocab_size) + losses;
 }
 
 std::int64_t caption_memory(const ModelConfig& config, std::int64_t texts, double tokens_per_text,

@@ -75,8 +75,7 @@ void VocabularySoftmax::for_blocks(ConstView rows, const Use& use) {
     Arena& arena = context_.arena;
     const Arena::Mark mark = arena.mark();
     const std::int64_t count = rows.shape[0];
-    const std::int64_t step =
-        kRowsOfLogits * std::min(context_.backend.batch_factor(), kMostRowsOfLogits);
+    const std::int64_t step = rows_of_logits(context_.backend.batch_factor());
     const MutView block = arena.take(Shape{std::min(step, count), table_.out_features()});
     for (std::int64_t first = 0; first < count; first += step) {
         const std::int64_t n = std::min(step, count - first);

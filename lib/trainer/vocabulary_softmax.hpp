@@ -16,7 +16,11 @@ namespace clip::trainer {
 constexpr std::int64_t kRowsOfLogits = 256;
 /// On a device so many times these: 200 MB fill it with work for 12 times as many tiles of a
 /// product as it has multiprocessors.
-constexpr std::int64_t kMostRowsOfLogits = 4;
+constexpr std::int64_t kMostPartsOfLogits = 4;
+/// The same, of a backend with this Backend::batch_factor().
+constexpr std::int64_t rows_of_logits(std::int64_t batch_factor) {
+    return kRowsOfLogits * (batch_factor < kMostPartsOfLogits ? batch_factor : kMostPartsOfLogits);
+}
 
 /// log p(token) of rows: log softmax(row W^T + bias), for some rows at a time.
 ///

@@ -101,6 +101,24 @@ TEST_CASE(
     }
 }
 
+TEST_CASE("cuda training: so are those of the objectives that predict captions") {
+    for (const Objective objective : {Objective::bag_of_words, Objective::caption}) {
+        const ObjectiveSettings settings{objective, 0, false};
+        const Learned want =
+            learn({settings, four_blocks(), false, {}}, test::backend("automatic", 1));
+        for (const DType precision : {DType::f32, DType::f16, DType::bf16}) {
+            CAPTURE(objective_name(objective));
+            CAPTURE(dtype_name(precision));
+            Gpu gpu(precision);
+            const Learned got = learn({settings, four_blocks(), false, {}, precision}, gpu.backend);
+            CHECK(std::abs(got.loss - want.loss) < 1e-3);
+            CHECK(distance(got.grads, want.grads) < bound(precision));
+            CHECK(learn({settings, four_blocks(), true, {}, precision}, gpu.backend).grads ==
+                  got.grads);
+        }
+    }
+}
+
 TEST_CASE("cuda training: activations that are computed again are the same bits, also in slices") {
     for (const DType precision : {DType::f16, DType::bf16}) {
         CAPTURE(dtype_name(precision));
@@ -145,6 +163,37 @@ TEST_CASE("cuda training: the plan of a GPU is what its arena and its workspace 
             CHECK(plan.total() == plan.weight_bytes + plan.gradient_bytes + plan.optimizer_bytes +
                                       plan.packed_bytes + plan.activation_bytes +
                                       plan.picture_bytes + plan.workspace_bytes);
+        }
+}
+
+TEST_CASE("cuda training: the plan of an objective that predicts captions is what it takes") {
+    ModelConfig wordy = four_blocks(); // the product of logits is the largest
+    wordy.text.vocab_size = 3000;
+    for (const Objective objective : {Objective::bag_of_words, Objective::caption})
+        for (const DType precision : {DType::f32, DType::f16}) {
+            CAPTURE(objective_name(objective));
+            CAPTURE(dtype_name(precision));
+            Gpu gpu(precision);
+            Recipe recipe;
+            recipe.batch_size = 70;
+            recipe.precision = precision;
+            recipe.objective.objective = objective;
+            const TrainingPlan plan =
+                plan_training(recipe, {}, wordy, {.pairs = 100, .tokens_per_text = 7, .ranks = 1},
+                              gpu.backend.device());
+            test::Pairs pairs(70);
+            for (TokenizedText& text : pairs.texts)
+                text = test::marked({1, 2, 3, 4, 5});
+            TinyRun run({.objective = recipe.objective,
+                         .config = wordy,
+                         .locked = {},
+                         .storage = precision},
+                        gpu.backend, alone());
+            run.learner().learn(pairs.batch(), 1);
+            CHECK(plan.activation_bytes == static_cast<std::uint64_t>(run.arena().peak_bytes()));
+            // Where nothing is converted, sums for the bias, some KiB, take more.
+            if (objective == Objective::caption || precision == DType::f16)
+                CHECK(plan.workspace_bytes == gpu.backend.context().workspace().peak_bytes());
         }
 }
 
