@@ -52,7 +52,7 @@ ModelSettings machine_settings(const TrainOptions& options, const Environment& e
             ? options.threads
             : std::max<std::size_t>(available_cores() / local_processes(environment, launched), 1);
     ModelSettings settings{
-        .threads = threads, .device = training_device(options), .backend = options.backend};
+        .threads = threads, .device = options.device, .backend = options.backend};
     settings.backend.cuda.compute =
         parse_precision(options.precision, parse_device(settings.device));
     // A plan is arithmetic: a GPU that is named need not be there.

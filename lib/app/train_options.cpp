@@ -56,7 +56,7 @@ void check_train_options(const TrainOptions& options) {
                       "(got ",
                       options.columns.size(), ")"));
     check_exclusions(options);
-    check_training_device(options, parse_device(training_device(options)));
+    check_training_device(options, parse_device(options.device));
     if (options.train_tokenizer > 0 && options.train_tokenizer < 514)
         reject(concat("--train-tokenizer: 512 bytes and two marks are in every vocabulary (got ",
                       options.train_tokenizer, ", want at least 514)"));
@@ -75,18 +75,7 @@ void check_train_options(const TrainOptions& options) {
     train::check_augment(options.augment);
 }
 
-std::string training_device(const TrainOptions& options) {
-    const bool on_cpu =
-        trainer::scores_are_likelihoods(trainer::parse_objective(options.objective));
-    return options.device == "auto" && on_cpu ? "cpu" : options.device;
-}
-
 void check_training_device(const TrainOptions& options, Device device) {
-    if (!device.is_cpu() &&
-        trainer::scores_are_likelihoods(trainer::parse_objective(options.objective)))
-        fail(ErrorCode::unsupported,
-             concat("--objective ", options.objective, ": only on the CPU (got ",
-                    device.to_string(), "; hint: --device cpu)"));
     const DType compute = parse_precision(options.precision, device);
     if (device.is_cpu() && compute != DType::f32)
         fail(ErrorCode::unsupported,

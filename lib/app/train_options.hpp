@@ -66,10 +66,6 @@ struct TrainOptions {
 /// What can be wrong before anything is opened. Errors: invalid_argument, unsupported.
 void check_train_options(const TrainOptions& options);
 
-/// The device that is asked for; with auto, the CPU where only that has the objective.
-/// Errors: invalid_argument (another objective).
-std::string training_device(const TrainOptions& options);
-
 /// Whether `device` can do what is asked for. Errors: unsupported, invalid_argument (another
 /// precision).
 void check_training_device(const TrainOptions& options, Device device);

@@ -121,6 +121,8 @@ class Backend {
     virtual void contrastive_rows(const ContrastiveRowsArgs& args) = 0;
     virtual void contrastive_rows_backward(const ContrastiveRowsBackwardArgs& args) = 0;
     virtual void siglip_rows(const SiglipRowsArgs& args) = 0;
+    virtual void token_loss(const TokenLossArgs& args) = 0;
+    virtual void token_scores(const TokenScoresArgs& args) = 0;
     virtual void add(const AddArgs& args) = 0;
     virtual void blend(const BlendArgs& args) = 0;
     virtual void transpose(const TransposeArgs& args) = 0;

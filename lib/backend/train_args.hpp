@@ -235,6 +235,35 @@ struct SiglipRowsArgs {
     MutView grad_bias; ///< (R) each row's part of the gradient by bias, or empty
 };
 
+/// Sets of tokens: set i is ids[offsets[i]] to ids[offsets[i + 1] - 1], no token twice. A set may
+/// be empty; within a set every token is as likely as another.
+struct TokenSets {
+    std::span<const std::int32_t> ids;
+    std::span<const std::int64_t> offsets; ///< (sets + 1), ascending, from 0
+
+    std::int64_t size() const { return static_cast<std::int64_t>(offsets.size()) - 1; }
+    std::span<const std::int32_t> operator[](std::int64_t i) const {
+        const auto at = static_cast<std::size_t>(i);
+        return ids.subspan(static_cast<std::size_t>(offsets[at]),
+                           static_cast<std::size_t>(offsets[at + 1] - offsets[at]));
+    }
+};
+
+/// Cross-entropy of the softmax of rows of logits with a set of tokens each.
+struct TokenLossArgs {
+    MutView logits;    ///< (R, V) becomes their gradient where there are weights, or is lost
+    TokenSets targets; ///< R sets of ids in [0, V)
+    std::span<const float> weights; ///< (R) of the losses in what the gradient is of, or empty
+    MutView losses;                 ///< (R) of float64
+};
+
+/// What the softmax of rows of logits says of some sets of tokens.
+struct TokenScoresArgs {
+    MutView logits; ///< (R, V) lost
+    TokenSets sets; ///< C sets of ids in [0, V)
+    MutView scores; ///< (R, C)
+};
+
 /// y += x
 struct AddArgs {
     ConstView x; ///< any shape

@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "ops/embedding.hpp"
 #include "ops/gather_rows.hpp"
+#include "trainer/row_views.hpp"
 
 namespace clip::trainer {
 
@@ -25,39 +26,6 @@ std::vector<std::int64_t> one_each(std::int64_t count) {
     std::vector<std::int64_t> offsets(static_cast<std::size_t>(count) + 1);
     std::iota(offsets.begin(), offsets.end(), std::int64_t{0});
     return offsets;
-}
-
-/// pictures (n, D) and tokens (R - n, D) -> rows (R, D): a picture, then the tokens of its caption.
-/// Without pictures their rows are 0.
-void join(ConstView pictures, ConstView tokens, std::span<const std::int64_t> offsets,
-          MutView rows) {
-    const std::int64_t width = rows.shape[1];
-    const float* from = tokens.f32();
-    for (std::size_t i = 0; i + 1 < offsets.size(); ++i) {
-        float* to = rows.f32() + offsets[i] * width;
-        if (pictures.empty())
-            std::fill_n(to, width, 0.0F);
-        else
-            std::copy_n(pictures.f32() + static_cast<std::int64_t>(i) * width, width, to);
-        const std::int64_t elements = (offsets[i + 1] - offsets[i] - 1) * width;
-        std::copy_n(from, elements, to + width);
-        from += elements;
-    }
-}
-
-/// The way back. `pictures` may be empty.
-void split(ConstView rows, std::span<const std::int64_t> offsets, MutView pictures,
-           MutView tokens) {
-    const std::int64_t width = rows.shape[1];
-    float* to = tokens.f32();
-    for (std::size_t i = 0; i + 1 < offsets.size(); ++i) {
-        const float* from = rows.f32() + offsets[i] * width;
-        if (!pictures.empty())
-            std::copy_n(from, width, pictures.f32() + static_cast<std::int64_t>(i) * width);
-        const std::int64_t elements = (offsets[i + 1] - offsets[i] - 1) * width;
-        std::copy_n(from + width, elements, to);
-        to += elements;
-    }
 }
 
 } // namespace
@@ -90,16 +58,29 @@ CaptionDecoder::Part CaptionDecoder::take_part(std::span<const TokenizedText> te
             fail(ErrorCode::invalid_argument, concat("predict a caption: a text of ", length,
                                                      " tokens (want 2 to ", context_length_, ")"));
         // The end mark has no row, the picture has one.
-        if (part.size() > 0 && part.offsets.back() + length > kRowsOfPart)
+        const std::int64_t row = part.offsets.back();
+        if (part.size() > 0 && row + length > context_.rows_of_part(kRowsOfPart))
             break;
         part.pictures.push_back(pairs[p].picture);
-        part.offsets.push_back(part.offsets.back() + length);
+        part.picture_rows.push_back(row);
+        for (std::int64_t r = row + 1; r < row + length; ++r)
+            part.token_rows.push_back(r);
+        part.offsets.push_back(row + length);
         part.ids.insert(part.ids.end(), ids.begin(), ids.end() - 1);
         part.next.insert(part.next.end(), ids.begin() + 1, ids.end());
         for (std::int64_t place = 0; place + 1 < length; ++place)
             part.places.push_back(static_cast<std::int32_t>(place));
     }
     return part;
+}
+
+std::vector<std::int64_t> CaptionDecoder::Part::joined() const {
+    std::vector<std::int64_t> from(static_cast<std::size_t>(offsets.back()));
+    for (std::size_t i = 0; i < picture_rows.size(); ++i)
+        from[static_cast<std::size_t>(picture_rows[i])] = static_cast<std::int64_t>(i);
+    for (std::size_t i = 0; i < token_rows.size(); ++i)
+        from[static_cast<std::size_t>(token_rows[i])] = size() + static_cast<std::int64_t>(i);
+    return from;
 }
 
 CaptionDecoder::Activations CaptionDecoder::forward(const Part& part, ConstView features,
@@ -116,31 +97,35 @@ CaptionDecoder::Activations CaptionDecoder::forward(const Part& part, ConstView 
     made.normed = arena.take(Shape{tokens, width_});
     ops::gather_rows(context_.backend, {.x = features, .rows = part.pictures, .y = made.pictures});
     const Arena::Mark mark = arena.mark();
-    const MutView prefix = arena.take(Shape{n, width_});
-    prefix_.forward({.x = made.pictures, .y = prefix});
+    const MutView apart = arena.take(Shape{rows, width_}); // pictures, then tokens
+    prefix_.forward({.x = made.pictures, .y = rows_from(apart, 0, n)});
     ops::embedding(context_.backend, {.ids = part.ids,
                                       .places = part.places,
                                       .table = table_,
                                       .positions = positions_,
-                                      .y = made.tokens});
-    join(prefix, made.tokens, part.offsets, made.x);
+                                      .y = rows_from(apart, n, tokens)});
+    ops::gather_rows(context_.backend, {.x = apart, .rows = part.joined(), .y = made.x});
     arena.rewind(mark);
     blocks_.forward(made.x, made.y, part.sequences(), made.blocks, keep);
-    split(made.y, part.offsets, {}, made.tokens);
+    ops::gather_rows(context_.backend, {.x = made.y, .rows = part.token_rows, .y = made.tokens});
     ln_final_.forward(made.tokens, made.normed, made.mean, made.rstd);
     return made;
 }
 
 void CaptionDecoder::backward(const Part& part, Activations& kept, ConstView grad_normed,
                               MutView grad_pictures) {
-    // y has been split into what ln_final saw, and is not read again.
+    // Of y there is a copy of what ln_final saw; it is not read again.
     const MutView grad_rows = kept.y;
     const MutView grad_tokens = context_.arena.take(grad_normed.shape);
     ln_final_.backward(kept.tokens, kept.mean, kept.rstd, grad_normed, {}, grad_tokens);
-    join({}, grad_tokens, part.offsets, grad_rows);
+    // Of pictures' rows nothing is predicted.
+    ops::gather_rows_backward(
+        context_.backend, {.grad_y = grad_tokens, .rows = part.token_rows, .grad_x = grad_rows});
     blocks_.backward(grad_rows, grad_rows, part.sequences(), kept.blocks);
     const MutView grad_prefix = context_.arena.take(Shape{part.size(), width_});
-    split(grad_rows, part.offsets, grad_prefix, grad_tokens);
+    ops::gather_rows(context_.backend,
+                     {.x = grad_rows, .rows = part.picture_rows, .y = grad_prefix});
+    ops::gather_rows(context_.backend, {.x = grad_rows, .rows = part.token_rows, .y = grad_tokens});
     prefix_.backward({.grad_y = grad_prefix, .x = kept.pictures, .grad_x = grad_pictures});
     ops::embedding_backward(context_.backend, {.ids = part.ids,
                                                .places = part.places,
@@ -183,11 +168,8 @@ void CaptionDecoder::learn(ConstView features, std::span<const TokenizedText> te
         vocabulary_.learn(made.normed, {.ids = part.next, .offsets = offsets}, weights, of_tokens,
                           grad_normed);
         average(part, of_tokens, losses);
-        MutView grad_pictures = grad_features;
-        grad_pictures.data =
-            grad_features.f32() + static_cast<std::int64_t>(part.first) * features.shape[1];
-        grad_pictures.shape = made.pictures.shape;
-        backward(part, made, grad_normed, grad_pictures);
+        backward(part, made, grad_normed,
+                 rows_from(grad_features, static_cast<std::int64_t>(part.first), part.size()));
         context_.arena.rewind(mark);
     }
 }

@@ -46,12 +46,15 @@ class CaptionDecoder {
         std::size_t first = 0;                ///< the first of them
         std::vector<std::int64_t> pictures;   ///< (n)
         std::vector<std::int64_t> offsets{0}; ///< (n + 1) into rows (R), those of pictures included
-        std::vector<std::int32_t> ids, places; ///< (R - n) of tokens
-        std::vector<std::int32_t> next;        ///< (R - n) what each should predict
+        std::vector<std::int64_t> picture_rows, token_rows; ///< (n), (R - n)
+        std::vector<std::int32_t> ids, places;              ///< (R - n) of tokens
+        std::vector<std::int32_t> next;                     ///< (R - n) what each should predict
 
         std::int64_t size() const { return std::ssize(pictures); }
         std::int64_t tokens() const { return std::ssize(ids); }
         Sequences sequences() const { return {.offsets = offsets, .pooled = {}}; }
+        /// (R) where each row comes from, if pictures lie before tokens
+        std::vector<std::int64_t> joined() const;
     };
     /// What a part makes, in the context's arena.
     struct Activations {

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <utility>
 
 #include "base/error.hpp"
 #include "ops/l2_normalize.hpp"
@@ -79,20 +78,11 @@ void ContrastiveLearner::forward_slice(const LearnerBatch& slice, Pass pass) {
     const std::int64_t first = static_cast<std::int64_t>(slice.first_row) - first_;
     const bool keep = pass != Pass::first;
     if (pass != Pass::second || vision_is_trained_)
-        vision_->forward(there(slice.pictures), rows_of(pictures_.features, first, count, dim),
-                         keep);
+        vision_->forward(slice_pictures_.there(slice.pictures, parts_.context.backend.memory()),
+                         rows_of(pictures_.features, first, count, dim), keep);
     text_->forward(
         std::span(cut_).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)),
         rows_of(texts_.features, first, count, dim), keep);
-}
-
-ConstView ContrastiveLearner::there(const ConstView& pictures) {
-    Memory& memory = parts_.context.backend.memory();
-    if (memory.device().is_cpu())
-        return pictures;
-    reserve(slice_pictures_, pictures.numel(), DType::f32, memory);
-    memory.upload(slice_pictures_.view().data, pictures.data, pictures.bytes());
-    return part_of(std::as_const(slice_pictures_).view(), 0, pictures.shape);
 }
 
 void ContrastiveLearner::backward_slice(const LearnerBatch& slice) {

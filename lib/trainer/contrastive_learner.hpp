@@ -8,6 +8,7 @@
 #include "model/text_tower.hpp"
 #include "trainer/learner.hpp"
 #include "trainer/picture_encoder.hpp"
+#include "trainer/staged_pictures.hpp"
 
 namespace clip::trainer {
 
@@ -54,8 +55,6 @@ class ContrastiveLearner final : public Learner {
     void exchange(const LearnerBatch& batch);
     void find_groups(const LearnerBatch& batch);
     void gather(const Tensor& own, Tensor& all, std::int64_t width);
-    /// Pictures of a slice in the backend's memory, until the next call.
-    ConstView there(const ConstView& pictures);
     /// The loss of all rows, from `all` of both sides; with `gradients`, by the unit vectors of
     /// this rank's rows and by the objective's scalars.
     double loss_of_batch(bool gradients);
@@ -88,8 +87,8 @@ class ContrastiveLearner final : public Learner {
     std::int64_t first_ = 0; ///< of this rank's rows among all
     bool alone_ = false;     ///< nothing is exchanged with other ranks
     float scale_ = 1.0F;
-    float loss_scale_ = 1.0F;                        ///< see LearnerBatch
-    Tensor slice_pictures_;                          ///< on a device
+    float loss_scale_ = 1.0F; ///< see LearnerBatch
+    StagedPictures slice_pictures_;
     std::vector<std::span<const std::int32_t>> cut_; ///< texts of the batch, to their end marks
     std::vector<std::vector<std::int64_t>> groups_;  ///< rows of the batch with equal captions
     std::vector<std::size_t> group_of_;              ///< (N), or empty where none are looked for

@@ -79,10 +79,6 @@ std::unique_ptr<Learner> make_learner(const LearnerParts& parts) {
                     ", want 0 or more and less than 1)"));
     if (settings.label_smoothing > 0 && settings.objective != Objective::contrastive)
         fail(ErrorCode::invalid_argument, "smooth labels: only the contrastive objective has any");
-    if (scores_are_likelihoods(settings.objective) && !parts.context.backend.device().is_cpu())
-        fail(ErrorCode::unsupported,
-             concat("train with --objective ", objective_name(settings.objective),
-                    ": only on the CPU (got ", parts.context.backend.device().to_string(), ")"));
     switch (settings.objective) {
     case Objective::bag_of_words:
         return make_bag_of_words_learner(parts);

@@ -92,8 +92,7 @@ void initialize_extra(Parameters& parameters, const ModelConfig& config,
 /// caption all but its projection.
 std::vector<std::string> locked_by_objective(Objective objective);
 
-/// Errors: invalid_argument (settings that do not go together), unsupported (an objective that
-/// predicts captions, on a device).
+/// Errors: invalid_argument (settings that do not go together).
 std::unique_ptr<Learner> make_learner(const LearnerParts& parts);
 
 } // namespace clip::trainer

@@ -2,7 +2,6 @@
 #include "trainer/picture_encoder.hpp"
 
 #include <algorithm>
-#include <utility>
 
 namespace clip::trainer {
 
@@ -18,13 +17,8 @@ void PictureEncoder::encode(ConstView pictures, MutView features) {
     const MutView pooled = arena.take(Shape{at_once, tower_->penultimate_width()});
     for (std::int64_t first = 0; first < count; first += at_once) {
         const std::int64_t n = std::min(at_once, count - first);
-        ConstView part = part_of(pictures, first * each, Shape{n, 3, side, side});
-        if (part.device != context_.backend.device()) {
-            Memory& memory = context_.backend.memory();
-            reserve(pictures_, at_once * each, DType::f32, memory);
-            memory.upload(pictures_.view().data, part.data, part.bytes());
-            part = part_of(std::as_const(pictures_).view(), 0, part.shape);
-        }
+        const ConstView part = pictures_.there(
+            part_of(pictures, first * each, Shape{n, 3, side, side}), context_.backend.memory());
         const MutView rows = part_of(pooled, 0, Shape{n, pooled.shape[1]});
         const MutView out = part_of(features, first * width, Shape{n, width});
         tower_->forward(context_.backend, part, rows);

@@ -5,6 +5,7 @@
 
 #include "model/vision_tower.hpp"
 #include "trainer/layers.hpp"
+#include "trainer/staged_pictures.hpp"
 
 namespace clip::trainer {
 
@@ -25,7 +26,7 @@ class PictureEncoder {
     const TowerContext& context_;
     ModelConfig config_;
     std::unique_ptr<VisionTower> tower_; ///< made when it is first needed
-    Tensor pictures_;                    ///< on a device: those that go through together
+    StagedPictures pictures_;            ///< those that go through together
 };
 
 } // namespace clip::trainer

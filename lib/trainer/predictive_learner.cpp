@@ -34,9 +34,10 @@ double PredictiveLearner::learn_slice(const LearnerBatch& slice) {
     std::vector<double> losses(slice.texts.size());
     const MutView features = arena.take(Shape{count, width_});
     const MutView grad_features = arena.take(Shape{count, width_});
-    vision_->forward(slice.pictures, features, true);
-    learn_head(features, slice.texts, 1.0 / static_cast<double>(slice.global_rows), losses,
-               grad_features);
+    vision_->forward(pictures_.there(slice.pictures, context_.backend.memory()), features, true);
+    learn_head(features, slice.texts,
+               static_cast<double>(slice.loss_scale) / static_cast<double>(slice.global_rows),
+               losses, grad_features);
     vision_->backward(grad_features);
     arena.rewind(mark);
     return std::accumulate(losses.begin(), losses.end(), 0.0);

@@ -7,6 +7,7 @@
 
 #include "trainer/learner.hpp"
 #include "trainer/picture_encoder.hpp"
+#include "trainer/staged_pictures.hpp"
 
 namespace clip::trainer {
 
@@ -42,6 +43,7 @@ class PredictiveLearner : public Learner {
     Communicator& ranks_;
     std::unique_ptr<TrainedVisionTower> vision_;
     PictureEncoder encoder_;
+    StagedPictures pictures_; ///< of a slice
 };
 
 } // namespace clip::trainer

@@ -29,16 +29,18 @@ std::vector<ExtraParameter> caption_parameters(const ModelConfig& config) {
 }
 
 void initialize_bag_of_words_parameters(Parameters& parameters, std::uint64_t seed) {
-    fill_normal(parameters.weight("bag_of_words.weight"), kHeadDeviation, seed,
-                stream_of("bag_of_words.weight"));
-    fill_zero(parameters.weight("bag_of_words.bias"));
+    parameters.set("bag_of_words.weight", [&](MutView weight) {
+        fill_normal(weight, kHeadDeviation, seed, stream_of("bag_of_words.weight"));
+    });
+    parameters.set("bag_of_words.bias", fill_zero);
 }
 
 void initialize_caption_parameters(Parameters& parameters, std::uint64_t seed) {
-    const MutView weight = parameters.weight("caption.prefix.weight");
-    fill_normal(weight, 1 / std::sqrt(static_cast<double>(weight.shape[1])), seed,
-                stream_of("caption.prefix.weight"));
-    fill_zero(parameters.weight("caption.prefix.bias"));
+    parameters.set("caption.prefix.weight", [&](MutView weight) {
+        fill_normal(weight, 1 / std::sqrt(static_cast<double>(weight.shape[1])), seed,
+                    stream_of("caption.prefix.weight"));
+    });
+    parameters.set("caption.prefix.bias", fill_zero);
 }
 
 std::vector<std::string> locked_by_objective(Objective objective) {

@@ -2,38 +2,57 @@
 #include "trainer/vocabulary_softmax.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 #include "base/concat.hpp"
 #include "base/error.hpp"
 #include "ops/linear.hpp"
-#include "ops/softmax.hpp"
+#include "ops/token_loss.hpp"
+#include "tensor/staging.hpp"
 #include "trainer/row_views.hpp"
 
 namespace clip::trainer {
 
 namespace {
 
-double mean_of(const float* row, std::span<const std::int32_t> tokens) {
-    double sum = 0;
-    for (const std::int32_t token : tokens)
-        sum += row[token];
-    return sum / static_cast<double>(tokens.size());
-}
-
-/// The largest logit of a row and where it is. Its probability, at least 1 / V, gives the logarithm
-/// of the sum of all exponentials however unlikely the tokens are that are asked for.
-struct Largest {
-    std::int64_t at = 0;
-    double logit = 0;
-
-    Largest() = default;
-    Largest(const float* row, std::int64_t count)
-        : at(std::max_element(row, row + count) - row), logit(row[at]) {}
-    double log_sum_exp(const float* probabilities) const {
-        return logit - std::log(static_cast<double>(probabilities[at]));
+/// Sets [first, first + count) of some.
+class SomeSets {
+  public:
+    SomeSets(const TokenSets& all, std::int64_t first, std::int64_t count) {
+        const auto from = all.offsets.subspan(static_cast<std::size_t>(first),
+                                              static_cast<std::size_t>(count) + 1);
+        for (const std::int64_t offset : from)
+            offsets_.push_back(offset - from.front());
+        ids_ = all.ids.subspan(static_cast<std::size_t>(from.front()),
+                               static_cast<std::size_t>(offsets_.back()));
     }
+    TokenSets sets() const { return {.ids = ids_, .offsets = offsets_}; }
+
+  private:
+    std::span<const std::int32_t> ids_;
+    std::vector<std::int64_t> offsets_;
+};
+
+/// Losses of float64 where the backend writes them: on the host where they go anyway.
+class Losses {
+  public:
+    Losses(std::span<double> host, Arena& arena) : memory_(arena.memory()), host_(host) {
+        all_ = {host.data(), Shape{std::ssize(host)}, DType::f64, memory_.device()};
+        if (!memory_.device().is_cpu())
+            all_.data = arena.take(Shape{2 * std::ssize(host)}).data; // of float32
+    }
+    MutView rows(std::int64_t first, std::int64_t count) const {
+        return part_of(all_, first, Shape{count});
+    }
+    void finish() const {
+        if (!memory_.device().is_cpu())
+            memory_.download(host_.data(), all_.data, all_.bytes());
+    }
+
+  private:
+    Memory& memory_;
+    std::span<double> host_;
+    MutView all_;
 };
 
 } // namespace
@@ -56,9 +75,11 @@ void VocabularySoftmax::for_blocks(ConstView rows, const Use& use) {
     Arena& arena = context_.arena;
     const Arena::Mark mark = arena.mark();
     const std::int64_t count = rows.shape[0];
-    const MutView block = arena.take(Shape{std::min(kRowsOfLogits, count), table_.out_features()});
-    for (std::int64_t first = 0; first < count; first += kRowsOfLogits) {
-        const std::int64_t n = std::min(kRowsOfLogits, count - first);
+    const std::int64_t step =
+        kRowsOfLogits * std::min(context_.backend.batch_factor(), kMostRowsOfLogits);
+    const MutView block = arena.take(Shape{std::min(step, count), table_.out_features()});
+    for (std::int64_t first = 0; first < count; first += step) {
+        const std::int64_t n = std::min(step, count - first);
         const MutView logits = rows_from(block, 0, n);
         ops::linear(context_.backend,
                     {.x = rows_from(rows, first, n), .weights = table_.packed(), .y = logits});
@@ -66,15 +87,6 @@ void VocabularySoftmax::for_blocks(ConstView rows, const Use& use) {
     }
     table_.done();
     arena.rewind(mark);
-}
-
-template <typename Body>
-void VocabularySoftmax::for_rows(std::int64_t count, const Body& body) {
-    context_.backend.pool().parallel_for(static_cast<std::size_t>(count), 1,
-                                         [&body](std::size_t begin, std::size_t end) {
-                                             for (std::size_t r = begin; r < end; ++r)
-                                                 body(static_cast<std::int64_t>(r));
-                                         });
 }
 
 void VocabularySoftmax::losses(ConstView rows, const TokenSets& targets, std::span<double> losses) {
@@ -87,64 +99,39 @@ void VocabularySoftmax::learn(ConstView rows, const TokenSets& targets,
     expect(targets.size() == rows.shape[0] && std::ssize(losses) == rows.shape[0],
            "a set and a loss for each row");
     check(targets);
-    const std::int64_t size = table_.out_features();
-    std::vector<Largest> largest(static_cast<std::size_t>(std::min(kRowsOfLogits, rows.shape[0])));
-    for_blocks(rows, [&](std::int64_t first, MutView block) {
-        const std::int64_t n = block.shape[0];
-        for_rows(n, [&](std::int64_t r) {
-            const float* logits = block.f32() + r * size;
-            const auto tokens = targets[first + r];
-            largest[static_cast<std::size_t>(r)] = Largest(logits, size);
-            losses[static_cast<std::size_t>(first + r)] =
-                tokens.empty() ? 0 : -mean_of(logits, tokens);
-        });
-        ops::softmax(context_.backend, {.x = block, .y = block});
-        for_rows(n, [&](std::int64_t r) {
-            float* row = block.f32() + r * size;
-            const auto tokens = targets[first + r];
-            const auto at = static_cast<std::size_t>(first + r);
-            if (!tokens.empty())
-                losses[at] += largest[static_cast<std::size_t>(r)].log_sum_exp(row);
-            if (grad_rows.empty())
-                return;
-            const float weight = tokens.empty() ? 0.0F : weights[at];
-            for (std::int64_t v = 0; v < size; ++v)
-                row[v] *= weight;
-            for (const std::int32_t token : tokens)
-                row[token] -= weight / static_cast<float>(tokens.size());
-        });
+    const Arena::Mark mark = context_.arena.mark();
+    const Losses there(losses, context_.arena);
+    for_blocks(rows, [&](std::int64_t first, MutView logits) {
+        const std::int64_t n = logits.shape[0];
+        const SomeSets some(targets, first, n);
+        TokenLossArgs args{.logits = logits,
+                           .targets = some.sets(),
+                           .weights = {},
+                           .losses = there.rows(first, n)};
         if (!grad_rows.empty())
-            table_.backward({.grad_y = block,
+            args.weights =
+                weights.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(n));
+        ops::token_loss(context_.backend, args);
+        if (!grad_rows.empty())
+            table_.backward({.grad_y = logits,
                              .x = rows_from(rows, first, n),
                              .grad_x = rows_from(grad_rows, first, n)});
     });
+    there.finish();
+    context_.arena.rewind(mark);
 }
 
 void VocabularySoftmax::score(ConstView rows, const TokenSets& sets, MutView scores) {
     expect(scores.shape == Shape({rows.shape[0], sets.size()}), "a score for each row and set");
     check(sets);
-    const std::int64_t size = table_.out_features(), count = sets.size();
-    std::vector<Largest> largest(static_cast<std::size_t>(std::min(kRowsOfLogits, rows.shape[0])));
-    std::vector<double> means(largest.size() * static_cast<std::size_t>(count));
-    for_blocks(rows, [&](std::int64_t first, MutView block) {
-        for_rows(block.shape[0], [&](std::int64_t r) {
-            const float* logits = block.f32() + r * size;
-            largest[static_cast<std::size_t>(r)] = Largest(logits, size);
-            for (std::int64_t c = 0; c < count; ++c)
-                if (!sets[c].empty())
-                    means[static_cast<std::size_t>(r * count + c)] = mean_of(logits, sets[c]);
-        });
-        ops::softmax(context_.backend, {.x = block, .y = block});
-        for_rows(block.shape[0], [&](std::int64_t r) {
-            const double sum =
-                largest[static_cast<std::size_t>(r)].log_sum_exp(block.f32() + r * size);
-            float* out = scores.f32() + (first + r) * count;
-            for (std::int64_t c = 0; c < count; ++c)
-                out[c] = static_cast<float>(
-                    sets[c].empty() ? -std::log(static_cast<double>(size))
-                                    : means[static_cast<std::size_t>(r * count + c)] - sum);
-        });
+    const StagedOutput there(scores, context_.backend.memory());
+    for_blocks(rows, [&](std::int64_t first, MutView logits) {
+        ops::token_scores(context_.backend,
+                          {.logits = logits,
+                           .sets = sets,
+                           .scores = rows_from(there.view(), first, logits.shape[0])});
     });
+    there.finish();
 }
 
 } // namespace clip::trainer

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "backend/train_args.hpp"
 #include "trainer/layers.hpp"
 
 namespace clip::trainer {
@@ -13,20 +14,9 @@ namespace clip::trainer {
 /// Rows whose logits are there at once: 50 MB for 49,408 tokens. linear_backward adds up gradients
 /// in slices of as many rows, so that blocks cost it nothing.
 constexpr std::int64_t kRowsOfLogits = 256;
-
-/// Sets of tokens: set i is ids[offsets[i]] to ids[offsets[i + 1] - 1], no token twice. Within a
-/// set every token is as likely as another. A set may be empty.
-struct TokenSets {
-    std::span<const std::int32_t> ids;
-    std::span<const std::int64_t> offsets; ///< (sets + 1), from 0
-
-    std::int64_t size() const { return std::ssize(offsets) - 1; }
-    std::span<const std::int32_t> operator[](std::int64_t i) const {
-        const auto at = static_cast<std::size_t>(i);
-        return ids.subspan(static_cast<std::size_t>(offsets[at]),
-                           static_cast<std::size_t>(offsets[at + 1] - offsets[at]));
-    }
-};
+/// On a device so many times these: 200 MB fill it with work for 12 times as many tiles of a
+/// product as it has multiprocessors.
+constexpr std::int64_t kMostRowsOfLogits = 4;
 
 /// log p(token) of rows: log softmax(row W^T + bias), for some rows at a time.
 ///
@@ -39,23 +29,21 @@ class VocabularySoftmax {
                       const std::string& bias);
     void refresh() { table_.refresh(); }
 
-    /// rows (R, D), targets (R) -> losses (R)
+    /// rows (R, D), targets (R) -> losses (R), on the host
     /// Errors: invalid_argument (a token outside the vocabulary).
     void losses(ConstView rows, const TokenSets& targets, std::span<double> losses);
     /// The same; adds the gradients of sum over rows of weights * losses. weights (R),
     /// grad_rows (R, D) written.
     void learn(ConstView rows, const TokenSets& targets, std::span<const float> weights,
                std::span<double> losses, MutView grad_rows);
-    /// Every row with every set: scores (R, C) = mean log p(token) of set c given row r. An empty
-    /// set says nothing about a row: its score is -log V.
+    /// Every row with every set: scores (R, C), on the host, = mean log p(token) of set c given row
+    /// r. An empty set says nothing about a row: its score is -log V.
     /// Errors: invalid_argument (a token outside the vocabulary).
     void score(ConstView rows, const TokenSets& sets, MutView scores);
 
   private:
     template <typename Use>
     void for_blocks(ConstView rows, const Use& use);
-    template <typename Body>
-    void for_rows(std::int64_t count, const Body& body);
     void check(const TokenSets& sets) const;
 
     const TowerContext& context_;

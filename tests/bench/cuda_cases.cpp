@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "cuda_cases.hpp"
 
+#include <algorithm>
+#include <cstring>
 #include <memory>
 
 #include "base/concat.hpp"
@@ -15,16 +17,22 @@ class Operands {
   public:
     explicit Operands(Backend& backend) : memory_(backend.memory()) {}
 
-    /// Values between -scale and scale, the same in every run.
+    /// Values between -scale and scale, the same in every run. Some thousand rows of them come
+    /// again and again: to make 300 million takes longer than all that is to be timed.
     MutView random(const Shape& shape, float scale, DType dtype = DType::f32) {
-        std::vector<float> values(static_cast<std::size_t>(shape.numel()));
+        constexpr std::size_t kPeriod = (std::size_t{1} << 21U) - 9; // a prime number
+        std::vector<float> values(std::min(static_cast<std::size_t>(shape.numel()), kPeriod));
         std::uint64_t state = 2 * tensors_.size() + 1;
         for (float& value : values) {
             state = state * 6364136223846793005U + 1442695040888963407U;
             value = scale * (static_cast<float>(state >> 40U) / 8388608.0F - 1.0F);
         }
         Tensor host(shape, dtype);
-        convert_from_f32(host.view().data, dtype, values.data(), values.size());
+        auto* const bytes = static_cast<std::byte*>(host.view().data);
+        convert_from_f32(bytes, dtype, values.data(), values.size());
+        const std::size_t all = host.view().bytes();
+        for (std::size_t there = values.size() * dtype_size(dtype); there < all; there *= 2)
+            std::memcpy(bytes + there, bytes, std::min(there, all - there));
         tensors_.push_back(to_memory(host.view(), memory_));
         return tensors_.back().view();
     }
@@ -36,6 +44,8 @@ class Operands {
     std::unique_ptr<PreparedLinear> weights;
     std::vector<std::int64_t> offsets; ///< of sequences, or row numbers
     std::vector<std::int64_t> indices;
+    std::vector<std::int32_t> ids;
+    std::vector<float> numbers;
 
   private:
     Memory& memory_;
@@ -197,6 +207,33 @@ GpuCase contrastive_case(const Architecture& of, bool backward) {
         });
 }
 
+/// Logits over the vocabulary of CLIP's texts, with one token a row. They become their gradient,
+/// and then that of the gradient: the time is the same.
+GpuCase token_loss_case(const Architecture& of) {
+    constexpr std::int64_t kVocabulary = 49408;
+    const std::int64_t rows = 4 * of.batch;
+    return make_case("token loss", concat(rows, "x", kVocabulary), DType::f32, 0,
+                     12.0 * static_cast<double>(rows * kVocabulary), Peak::memory,
+                     [=](cuda::CudaBackend& backend, Operands& operands) {
+                         operands.ids.resize(static_cast<std::size_t>(rows));
+                         operands.numbers.assign(static_cast<std::size_t>(rows), 1.0F);
+                         operands.offsets.assign(1, 0);
+                         for (std::int64_t r = 0; r < rows; ++r) {
+                             operands.ids[static_cast<std::size_t>(r)] =
+                                 static_cast<std::int32_t>(r);
+                             operands.offsets.push_back(r + 1);
+                         }
+                         TokenLossArgs args;
+                         args.logits = operands.random({rows, kVocabulary}, 1);
+                         args.targets = {.ids = operands.ids, .offsets = operands.offsets};
+                         args.weights = operands.numbers;
+                         args.losses = operands.empty({2 * rows});
+                         args.losses.shape = {rows};
+                         args.losses.dtype = DType::f64;
+                         return ReadyOp{[=, &backend] { backend.token_loss(args); }, {args.logits}};
+                     });
+}
+
 } // namespace
 
 std::vector<GpuCase> gpu_cases(const Architecture& of) {
@@ -215,6 +252,7 @@ std::vector<GpuCase> gpu_cases(const Architecture& of) {
     cases.push_back(similarity_top_k_case(of, 1000));
     cases.push_back(contrastive_case(of, false));
     cases.push_back(contrastive_case(of, true));
+    cases.push_back(token_loss_case(of));
     return cases;
 }
 

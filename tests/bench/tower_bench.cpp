@@ -79,8 +79,10 @@ int main(int argc, char** argv) {
         const std::size_t each = 3 * side * side;
 
         std::vector<float> pictures(settings.text == 0 ? settings.count * each : 0);
+        constexpr std::size_t kPeriod = 100003;
         for (std::size_t i = 0; i < pictures.size(); ++i)
-            pictures[i] = std::sin(0.37F * static_cast<float>(i % 100003));
+            pictures[i] =
+                i < kPeriod ? std::sin(0.37F * static_cast<float>(i)) : pictures[i - kPeriod];
         std::vector<TokenizedText> texts(settings.text == 0 ? 0 : settings.count);
         for (TokenizedText& text : texts) {
             text.ids.assign(settings.text, 320);

@@ -200,6 +200,29 @@ TEST_CASE("emulator: writing over what others may still read is a race") {
     }
 }
 
+TEST_CASE("emulator: what all have read, its writer may read again behind a barrier") {
+    Memory<float> y(65, true);
+    const Global<float> to = y.at();
+    for (const bool barrier : {true, false})
+        for (const bool another : {true, false}) { // reads behind the barrier, too
+            const std::string found = fault_of([&] {
+                const float seen = to[64];
+                to[thread_x()] = seen;
+                if (barrier)
+                    block_barrier();
+                if (thread_x() == 40 || (another && thread_x() == 3)) {
+                    const float again = to[64];
+                    to[thread_x()] = again;
+                }
+                if (thread_x() == 40)
+                    to[64] = 2.0F;
+            });
+            CHECK(found.empty() == (barrier && !another));
+            if (!found.empty())
+                CHECK(says(found, "race: "));
+        }
+}
+
 TEST_CASE("emulator: blocks of a grid are not ordered") {
     Memory<float> y(64, true);
     const Global<float> to = y.at();
@@ -284,13 +307,14 @@ TEST_CASE("emulator: an asynchronous copy is there when it has been waited for, 
                    to[thread_x()] = v;
                }),
                "shared memory"));
-    CHECK(says(fault_of(
-                   [&] {
-                       copy_async(shared_memory<float>(0) + thread_x() * 4,
-                                  from + thread_x() * 4 + 1, 16);
-                   },
-                   32),
-               "misaligned"));
+    for (const int bytes : {16, 0})
+        CHECK(says(fault_of(
+                       [&] {
+                           copy_async(shared_memory<float>(0) + thread_x() * 4,
+                                      from + thread_x() * 4 + 1, bytes);
+                       },
+                       32),
+                   "misaligned"));
     // Two groups in flight: waiting for all but one says nothing of the second.
     CHECK(says(fault_of([&] {
                    const Shared<float> s = shared_memory<float>(0);

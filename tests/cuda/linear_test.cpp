@@ -39,14 +39,6 @@ cuda::CudaBackend& device(const CudaOptions& options = {}) {
     return *other;
 }
 
-std::vector<float> rounded(std::vector<float> values, DType dtype) {
-    visit_floating(dtype, [&]<typename T>() {
-        for (float& value : values)
-            value = static_cast<float>(T(value));
-    });
-    return values;
-}
-
 /// Views that begin one element behind an aligned address where `shifted`.
 struct Place {
     Backend& backend;

@@ -25,14 +25,6 @@ constexpr Row kRows[] = {
     {2, 16, 8, 64},  {5, 6, 2, 130}, {9, 32, 8, 70}, // more tiles than one of each kind
 };
 
-std::vector<float> rounded(std::vector<float> values, DType dtype) {
-    visit_floating(dtype, [&]<typename T>() {
-        for (float& value : values)
-            value = static_cast<float>(T(value));
-    });
-    return values;
-}
-
 struct Problem {
     Row row;
     std::int64_t tokens, in;

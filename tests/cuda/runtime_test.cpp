@@ -123,8 +123,28 @@ TEST_CASE("cuda launch: more threads than a block has, or more shared memory, ar
     };
     refused({.grid = {1}, .block = {1056}});
     refused({.grid = {1, 65536}, .block = {32}});
-    refused({.grid = {1}, .block = {32}, .shared_bytes = 228 << 10});
+    // What is launched for sm_80 runs on cards with 99 KiB, too.
+    refused({.grid = {1}, .block = {32}, .shared_bytes = 100 << 10});
     context.memory().release(at, 4);
+    const On hopper("capability=90");
+    refused({.grid = {1}, .block = {32}, .shared_bytes = 228 << 10});
+    context.launch("add_one", add_one_kernel,
+                   {.grid = {1}, .block = {32}, .shared_bytes = 227 << 10}, nullptr, nullptr, 0);
+}
+
+TEST_CASE("cuda launch: the thread's device is not that of the stream") {
+    const On on("devices=2");
+    Context first = make_context(0);
+    Context second = make_context(1); // from here on this thread's device
+    auto* at = static_cast<float*>(second.memory().allocate(4));
+    second.memory().clear(at, 4);
+    add_one(second, at, at, 1);
+    const std::string said =
+        message_of(ErrorCode::device_failure, [&] { add_one(first, at, at, 1); });
+    CHECK(said.find("invalid resource handle") != std::string::npos);
+    set_device(0);
+    add_one(first, at, at, 1);
+    second.memory().release(at, 4);
 }
 
 TEST_CASE("cuda launch: a kernel that faults is told of at the next wait, and ever after") {

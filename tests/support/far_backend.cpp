@@ -443,6 +443,23 @@ void FarBackend::siglip_rows(const SiglipRowsArgs& args) {
                                &Args::grad_bias));
 }
 
+void FarBackend::token_loss(const TokenLossArgs& args) {
+    Call call(*this);
+    TokenLossArgs near = call.near(args, &TokenLossArgs::logits);
+    const ConstView losses = call.located(args.losses); // float64
+    near.losses = {const_cast<void*>(losses.data), losses.shape, losses.dtype, losses.device};
+    call.span(args.targets.ids);
+    call.span(args.targets.offsets);
+    ref_.token_loss(near);
+}
+
+void FarBackend::token_scores(const TokenScoresArgs& args) {
+    Call call(*this);
+    call.span(args.sets.ids);
+    call.span(args.sets.offsets);
+    ref_.token_scores(call.near(args, &TokenScoresArgs::logits, &TokenScoresArgs::scores));
+}
+
 void FarBackend::add(const AddArgs& args) {
     Call call(*this);
     ref_.add(call.near(args, &AddArgs::x, &AddArgs::y));

@@ -78,6 +78,8 @@ class FarBackend final : public Backend {
     void contrastive_rows(const ContrastiveRowsArgs& args) override;
     void contrastive_rows_backward(const ContrastiveRowsBackwardArgs& args) override;
     void siglip_rows(const SiglipRowsArgs& args) override;
+    void token_loss(const TokenLossArgs& args) override;
+    void token_scores(const TokenScoresArgs& args) override;
     void add(const AddArgs& args) override;
     void blend(const BlendArgs& args) override;
     void transpose(const TransposeArgs& args) override;

@@ -316,17 +316,34 @@ kept() {
     [ $told -gt 0 ]
 }
 
-@test "cuda: objectives that only the CPU has are refused with a hint, and auto takes the CPU" {
+@test "cuda: the objectives that predict captions have the CPU's losses within 1e-3, in training and validation" {
     small_run
+    head -n 6 pairs.tsv >few.tsv
     emulated devices=1
-    local objective
+    local objective precision run
     for objective in bag-of-words caption; do
-        expect_status 2 clip-train "${tiny[@]}" --objective $objective --device cuda -o run pairs.tsv
-        grep -qF -- "--objective $objective: only on the CPU (got cuda:0; hint: --device cpu)" err
-        [ ! -e run ]
+        run=("${tiny[@]}" --epochs 1 --objective $objective --val few.tsv)
+        clip-train "${run[@]}" --device cpu -o cpu.$objective pairs.tsv
+        for precision in fp32 bf16 fp16; do
+            clip-train "${run[@]}" --device cuda --precision $precision -o $precision.$objective pairs.tsv
+            jq -es --slurpfile cpu cpu.$objective/log.jsonl 'length == 6 and length == ($cpu | length)
+                and ([., $cpu] | transpose | all(map(.loss // .val_loss) | (.[0] - .[1] | fabs) < 1e-3 and .[0] > 1))' \
+                $precision.$objective/log.jsonl
+        done
+        expect_status 0 clip-embed -m fp16.$objective/model --device cpu pictures/*
     done
-    expect_status 0 clip-train "${tiny[@]}" --objective bag-of-words --device auto --stop-after 1 -o run pairs.tsv
-    expect_status 2 clip-train "${tiny[@]}" --objective caption --device auto --precision bf16 -o other pairs.tsv
+    # What goes on is what was interrupted.
+    run=("${tiny[@]}" --objective caption --device cuda)
+    clip-train "${run[@]}" --stop-after 4 -o whole pairs.tsv
+    clip-train "${run[@]}" --stop-after 2 -o halves pairs.tsv
+    clip-train "${run[@]}" --resume --stop-after 2 -o halves pairs.tsv
+    cmp whole/state halves/state
+}
+
+@test "cuda: precisions that only a GPU has are refused where auto takes the CPU" {
+    small_run
+    emulated driver=none
+    expect_status 2 clip-train "${tiny[@]}" --device auto --precision bf16 -o other pairs.tsv
     grep -qF -- "--precision: training on the CPU computes in fp32 (got bf16)" err
     [ ! -e other ]
 }

@@ -62,10 +62,10 @@ Given give(const TinyOptions& options, Backend& backend, Communicator& ranks, st
     return given;
 }
 
-const ObjectiveSettings kObjectives[] = {{Objective::contrastive, 0, false},
-                                         {Objective::contrastive, 0.1F, true},
-                                         {Objective::siglip, 0, false},
-                                         {Objective::siglip, 0, true}};
+const ObjectiveSettings kObjectives[] = {
+    {Objective::contrastive, 0, false},  {Objective::contrastive, 0.1F, true},
+    {Objective::siglip, 0, false},       {Objective::siglip, 0, true},
+    {Objective::bag_of_words, 0, false}, {Objective::caption, 0, false}};
 
 struct RunOf {
     RunResult result;
@@ -122,7 +122,7 @@ RunOf run(const ModelConfig& tiny, const Recipe& recipe, Backend& backend, const
 
 } // namespace
 
-TEST_CASE("far: gradients of both objectives and both towers are the reference's, to the bit") {
+TEST_CASE("far: gradients of every objective and both towers are the reference's, to the bit") {
     ThreadPool pool(2);
     RefBackend ref(pool);
     const std::unique_ptr<Communicator> alone = make_local_communicator();
@@ -151,8 +151,15 @@ TEST_CASE("far: a locked picture tower, and ranks") {
     const std::unique_ptr<Communicator> alone = make_local_communicator();
     FarBackend far(pool);
     CHECK(give(locked, far, *alone, 2) == give(locked, ref, *alone, 2));
-    for (const ModelConfig* config : {&test::tiny_config(), &test::tiny_resnet_config()}) {
-        const TinyOptions options{{Objective::contrastive, 0.1F, true}, *config, false, {}};
+    struct Case {
+        ObjectiveSettings objective;
+        const ModelConfig& config;
+    };
+    for (const Case& each : {Case{{Objective::contrastive, 0.1F, true}, test::tiny_config()},
+                             Case{{Objective::contrastive, 0.1F, true}, test::tiny_resnet_config()},
+                             Case{{Objective::bag_of_words, 0, false}, test::tiny_config()},
+                             Case{{Objective::caption, 0, false}, test::tiny_config()}}) {
+        const TinyOptions options{each.objective, each.config, false, {}};
         std::vector<Given> want(2), got(2);
         test::play_ranks(2, [&](std::size_t rank, Communicator& ranks, Backend& own) {
             want[rank] = give(options, own, ranks, 1);
@@ -179,22 +186,23 @@ TEST_CASE("far: the loss's scale multiplies gradients and nothing else") {
     }
 }
 
-TEST_CASE("far: predicting captions is refused") {
-    ThreadPool pool(1);
-    FarBackend far(pool);
-    const std::unique_ptr<Communicator> alone = make_local_communicator();
-    for (const Objective objective : {Objective::bag_of_words, Objective::caption})
-        test::check_error(
-            ErrorCode::unsupported, [&] { TinyRun(objective, far, *alone); }, "on a device");
-}
-
 TEST_CASE("far: a run, its state and its model are the reference's, also when it goes on") {
     ThreadPool pool(2);
     RefBackend ref(pool);
-    for (const ModelConfig* config : {&test::tiny_config(), &test::tiny_resnet_config()}) {
+    struct Case {
+        Objective objective;
+        const ModelConfig& config;
+    };
+    for (const Case& each : {Case{Objective::contrastive, test::tiny_config()},
+                             Case{Objective::contrastive, test::tiny_resnet_config()},
+                             Case{Objective::bag_of_words, test::tiny_config()},
+                             Case{Objective::caption, test::tiny_config()}}) {
+        CAPTURE(objective_name(each.objective));
         clip_test::TempFolder folder;
         Recipe recipe = small_recipe();
         recipe.lock_image = false;
+        recipe.objective.objective = each.objective;
+        const ModelConfig* config = &each.config;
         FarBackend far(pool);
         const RunOf want = run(*config, recipe, ref, folder / "ref");
         const RunOf got = run(*config, recipe, far, folder / "far");

@@ -10,6 +10,7 @@
 #include "backend/cpu/workspace.hpp"
 #include "backend/ref/ref_backend.hpp"
 #include "backend/ref/similarity_top_k.hpp"
+#include "backend/ref/token_loss.hpp"
 #include "base/concat.hpp"
 
 namespace clip {
@@ -134,6 +135,8 @@ class CpuBackend : public Backend {
         cpu::contrastive_rows_backward(context_, args);
     }
     void siglip_rows(const SiglipRowsArgs& args) override { ref_.siglip_rows(args); }
+    void token_loss(const TokenLossArgs& args) override { ref::token_loss(*this, args); }
+    void token_scores(const TokenScoresArgs& args) override { ref::token_scores(*this, args); }
     void adamw(const AdamWArgs& args) override { ref_.adamw(args); }
     void add(const AddArgs& args) override { ref_.add(args); }
     void blend(const BlendArgs& args) override { ref_.blend(args); }

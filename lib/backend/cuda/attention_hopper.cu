@@ -210,9 +210,8 @@ CLIP_DEVICE void write_hopper(const HopperAttention& p, const HopperBlock& block
             const float high = state.y[panel][4 * j + 2 * r + 1];
             const int column = 8 * j + pair;
             if (p.staged) {
-                store(shared_memory<T>(Head::kQueries + panel * kPanelBytes) +
-                          swizzled(row, column),
-                      Vec<T, 2>{{from_float<T>(low), from_float<T>(high)}});
+                shared_memory<std::uint32_t>(Head::kQueries + panel * kPanelBytes +
+                                             swizzled(row, column) * 2)[0] = pack<T>(low, high);
             } else if (row < rows) {
                 p.y.put(element(row) + panel * kTileColumns + column, low);
                 p.y.put(element(row) + panel * kTileColumns + column + 1, high);

@@ -55,50 +55,20 @@ void launch_conv2d(Context& context, const ConvolutionSize& size, const void* x_
                       MatrixLoader<T, true>{x, windows.places, size.in, size.in}, b, epilogue);
 }
 
-void check_storage(const char* what, DType storage) {
-    if (storage != DType::f32 && storage != DType::f16 && storage != DType::bf16)
-        fail(ErrorCode::unsupported, concat(what, ": cuda does not keep weights so (got ",
-                                            dtype_name(storage), ", want f32, f16 or bf16)"));
-}
-
-/// A float32 tensor of the host or of the device, on the device.
-const float* on_device(Context& context, Workspace::Scope& scope, const ConstView& view) {
-    if (!view.device.is_cpu())
-        return view.f32();
-    auto* copy = scope.take<float>(view.numel());
-    context.transfer().upload(copy, view.data, view.bytes());
-    return copy;
-}
-
 void fill(Context& context, CudaConv2d& to, const Conv2dWeights& from) {
     Workspace::Scope scope(context.workspace());
     order_weights(context, to.weight.data(), to.storage, on_device(context, scope, from.weight),
                   to.weight_shape(), false);
-    if (!to.bias.empty())
-        copy_on_device(to.bias.data(), on_device(context, scope, from.bias), to.bias.size(),
-                       context.stream());
-}
-
-DeviceBuffer bias_memory(Context& context, const Conv2dWeights& weights) {
-    if (weights.bias.empty())
-        return {};
-    return {context.allocator(), weights.bias.bytes()};
-}
-
-DeviceBuffer weight_memory(Context& context, const Conv2dWeights& weights) {
-    const Shape& shape = weights.weight.shape;
-    const std::int64_t pitch = aligned_pitch(shape[1] * shape[2] * shape[3], weights.storage);
-    return {context.allocator(),
-            static_cast<std::size_t>(shape[0] * pitch) * dtype_size(weights.storage)};
+    to.fill_bias(context, scope, from.bias);
 }
 
 } // namespace
 
 std::unique_ptr<PreparedConv2d> CudaBackend::prepare_conv2d(const Conv2dWeights& weights) {
     check_storage("prepare conv2d", weights.storage);
-    auto made = std::make_unique<CudaConv2d>(weights.weight.shape, weights.stride, weights.padding,
-                                             weights.storage, weight_memory(context_, weights),
-                                             bias_memory(context_, weights));
+    auto made =
+        std::make_unique<CudaConv2d>(context_.allocator(), weights.weight.shape, weights.stride,
+                                     weights.padding, weights.storage, !weights.bias.empty());
     fill(context_, *made, weights);
     return made;
 }
@@ -106,13 +76,7 @@ std::unique_ptr<PreparedConv2d> CudaBackend::prepare_conv2d(const Conv2dWeights&
 void CudaBackend::update_conv2d(PreparedConv2d& prepared, const Conv2dWeights& weights) {
     check_storage("update conv2d", weights.storage);
     auto& to = static_cast<CudaConv2d&>(prepared);
-    // As for a linear layer: the memory stays where it is unless it cannot.
-    if (weights.storage != to.storage) {
-        to.storage = weights.storage;
-        to.weight = weight_memory(context_, weights);
-    }
-    if (weights.bias.empty() != to.bias.empty())
-        to.bias = bias_memory(context_, weights);
+    to.reshape(context_.allocator(), weights.storage, !weights.bias.empty());
     fill(context_, to, weights);
 }
 

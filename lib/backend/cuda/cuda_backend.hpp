@@ -7,6 +7,8 @@
 
 namespace clip::cuda {
 
+/// Used by the thread that made it, and no backend of another GPU by the same thread meanwhile:
+/// which device a call is for is a setting of the thread.
 class CudaBackend final : public Backend {
   public:
     /// `pool` must outlive it. Errors: as for Context.
@@ -79,6 +81,8 @@ class CudaBackend final : public Backend {
     void contrastive_rows(const ContrastiveRowsArgs& args) override;
     void contrastive_rows_backward(const ContrastiveRowsBackwardArgs& args) override;
     void siglip_rows(const SiglipRowsArgs& args) override;
+    void token_loss(const TokenLossArgs& args) override;
+    void token_scores(const TokenScoresArgs& args) override;
     void add(const AddArgs& args) override;
     void blend(const BlendArgs& args) override;
     void transpose(const TransposeArgs& args) override;

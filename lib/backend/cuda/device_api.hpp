@@ -28,7 +28,7 @@
 //
 // Asynchronous copies (sm_80), 16 bytes each and aligned to 16:
 //   copy_async(to, from, bytes)       the first `bytes` (0 to 16) from memory, zeros behind them;
-//                                     `from` is not read where bytes is 0
+//                                     `from` is not read where bytes is 0, but is aligned, too
 //   copy_async_commit()               what was issued since the last commit becomes a group
 //   copy_async_wait<N>()              until all but the latest N groups are there. Visible to other
 //                                     threads after a barrier behind it

@@ -2,6 +2,8 @@
 // device_api.hpp by CUDA intrinsics and PTX. What each function does is said there.
 #pragma once
 
+#include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cuda_runtime.h>
 #include <type_traits>
@@ -69,9 +71,36 @@ template <int N, typename T>
 CLIP_DEVICE Vec<T, N> load(Shared<T> p) {
     return *reinterpret_cast<const Vec<T, N>*>(p.at);
 }
+/// A vector as the registers that a store takes.
+template <int N>
+struct Words {
+    std::uint32_t at[N];
+};
+// By PTX: where the other side of a branch stores the same elements one by one, the compiler puts
+// both together, and every store becomes one of an element.
 template <int N, typename T>
 CLIP_DEVICE void store(Global<T> p, const Vec<T, N>& value) {
-    *reinterpret_cast<Vec<T, N>*>(p.at) = value;
+    constexpr std::size_t kBytes = sizeof(value);
+    if constexpr (kBytes == 16) {
+        const auto words = std::bit_cast<Words<4>>(value);
+        asm volatile(
+            "st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(__cvta_generic_to_global(p.at)),
+            "r"(words.at[0]), "r"(words.at[1]), "r"(words.at[2]), "r"(words.at[3])
+            : "memory");
+    } else if constexpr (kBytes == 8) {
+        const auto words = std::bit_cast<Words<2>>(value);
+        asm volatile("st.global.v2.b32 [%0], {%1, %2};" ::"l"(__cvta_generic_to_global(p.at)),
+                     "r"(words.at[0]), "r"(words.at[1])
+                     : "memory");
+    } else if constexpr (kBytes == 4) {
+        const auto words = std::bit_cast<Words<1>>(value);
+        asm volatile("st.global.b32 [%0], %1;" ::"l"(__cvta_generic_to_global(p.at)),
+                     "r"(words.at[0])
+                     : "memory");
+    } else {
+        static_assert(N == 1);
+        *p.at = value.at[0];
+    }
 }
 template <int N, typename T>
 CLIP_DEVICE void store(Shared<T> p, const Vec<T, N>& value) {

@@ -21,42 +21,11 @@ namespace clip::cuda {
 
 namespace {
 
-/// The storage types that there are products for.
-void check_storage(const char* what, DType storage) {
-    if (storage != DType::f32 && storage != DType::f16 && storage != DType::bf16)
-        fail(ErrorCode::unsupported, concat(what, ": cuda does not keep weights so (got ",
-                                            dtype_name(storage), ", want f32, f16 or bf16)"));
-}
-
-/// A float32 tensor of the host or of the device, on the device.
-const float* on_device(Context& context, Workspace::Scope& scope, const ConstView& view) {
-    if (!view.device.is_cpu())
-        return view.f32();
-    float* copy = scope.take<float>(view.numel());
-    context.transfer().upload(copy, view.data, view.bytes());
-    return copy;
-}
-
 void fill(Context& context, CudaLinear& to, const LinearWeights& from) {
     Workspace::Scope scope(context.workspace());
     align_rows(context, to.weight.data(), to.storage, on_device(context, scope, from.weight),
                DType::f32, to.out_features(), to.in_features());
-    if (!to.bias.empty())
-        align_rows(context, to.bias.data(), DType::f32, on_device(context, scope, from.bias),
-                   DType::f32, 1, to.out_features());
-}
-
-DeviceBuffer bias_memory(Context& context, const LinearWeights& weights) {
-    if (weights.bias.empty())
-        return {};
-    const std::int64_t count = aligned_pitch(weights.bias.numel(), DType::f32);
-    return {context.allocator(), static_cast<std::size_t>(count) * sizeof(float)};
-}
-
-DeviceBuffer weight_memory(Context& context, const LinearWeights& weights) {
-    const std::int64_t pitch = aligned_pitch(weights.weight.shape[1], weights.storage);
-    return {context.allocator(), static_cast<std::size_t>(weights.weight.shape[0] * pitch) *
-                                     dtype_size(weights.storage)};
+    to.fill_bias(context, scope, from.bias);
 }
 
 constexpr int kThreads = 256;
@@ -123,9 +92,9 @@ void launch_linear(Context& context, const LinearArgs& args, const CudaLinear& w
 
 std::unique_ptr<PreparedLinear> CudaBackend::prepare_linear(const LinearWeights& weights) {
     check_storage("prepare linear", weights.storage);
-    auto made = std::make_unique<CudaLinear>(weights.weight.shape[1], weights.weight.shape[0],
-                                             weights.storage, weight_memory(context_, weights),
-                                             bias_memory(context_, weights));
+    auto made = std::make_unique<CudaLinear>(context_.allocator(), weights.weight.shape[1],
+                                             weights.weight.shape[0], weights.storage,
+                                             !weights.bias.empty());
     fill(context_, *made, weights);
     return made;
 }
@@ -133,13 +102,7 @@ std::unique_ptr<PreparedLinear> CudaBackend::prepare_linear(const LinearWeights&
 void CudaBackend::update_linear(PreparedLinear& prepared, const LinearWeights& weights) {
     check_storage("update linear", weights.storage);
     auto& to = static_cast<CudaLinear&>(prepared);
-    // The memory stays where it is unless it cannot: graphs know its address.
-    if (weights.storage != to.storage) {
-        to.storage = weights.storage;
-        to.weight = weight_memory(context_, weights);
-    }
-    if (weights.bias.empty() != to.bias.empty())
-        to.bias = bias_memory(context_, weights);
+    to.reshape(context_.allocator(), weights.storage, !weights.bias.empty());
     fill(context_, to, weights);
 }
 

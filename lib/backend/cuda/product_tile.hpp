@@ -155,6 +155,7 @@ CLIP_DEVICE float plain_element(const TileOperands& of, std::int64_t row, std::i
     const Global<const float> b = of.b + (Side == RightSide::rows ? column * of.b_stride : column);
     const std::int64_t step = Side == RightSide::rows ? 1 : of.b_stride;
     double sum = 0;
+#pragma unroll 1 // there is one of these for each element of a thread
     for (std::int64_t k = 0; k < of.depth; ++k) {
         const float left = a[k], right = b[k * step];
         sum += static_cast<double>(left) * static_cast<double>(right);
@@ -162,10 +163,22 @@ CLIP_DEVICE float plain_element(const TileOperands& of, std::int64_t row, std::i
     return static_cast<float>(sum);
 }
 
-/// Splitting makes NaN of infinities, and infinities of the largest numbers.
+/// Splitting makes NaN of infinities, and infinities of the largest numbers. Where there are none,
+/// one branch goes past the code for 32 elements, which would push the rest out of the instruction
+/// cache.
 template <RightSide Side>
 CLIP_DEVICE void repair(TileSums& sums, const TileOperands& of, std::int64_t row,
                         std::int64_t column) {
+    bool finite = true;
+    CLIP_UNROLL
+    for (int m = 0; m < 2; ++m)
+        CLIP_UNROLL
+    for (int n = 0; n < 4; ++n)
+        CLIP_UNROLL
+    for (int i = 0; i < 4; ++i)
+        finite = finite && sums.at[m][n][i] - sums.at[m][n][i] == 0.0F;
+    if (finite)
+        return;
     CLIP_UNROLL
     for (int m = 0; m < 2; ++m)
         CLIP_UNROLL

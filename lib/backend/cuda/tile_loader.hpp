@@ -10,7 +10,7 @@
 //   Chunk chunk(std::int64_t index) const;      the chunk that begins with this element of a line
 //   Piece<Element> piece(Line, Chunk) const;    kAsync: where it is, 16-byte aligned, and how many
 //                                               of its bytes are there (0 to 16; zeros follow);
-//                                               with 0 bytes the address may be anything
+//                                               with 0 bytes the address may lie anywhere
 //   Vec<Element, N> fetch(Line, Chunk) const;   not kAsync: the elements themselves
 //
 // Indices may lie behind the end. Elements at a k that is not there must be zeros; rows and columns

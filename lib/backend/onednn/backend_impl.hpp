@@ -6,6 +6,7 @@
 #include "backend/onednn/context.hpp"
 #include "backend/ref/ref_backend.hpp"
 #include "backend/ref/similarity_top_k.hpp"
+#include "backend/ref/token_loss.hpp"
 
 namespace clip::onednn {
 
@@ -110,6 +111,8 @@ class OneDnnBackend final : public Backend {
         ref_.contrastive_rows_backward(args);
     }
     void siglip_rows(const SiglipRowsArgs& args) override { ref_.siglip_rows(args); }
+    void token_loss(const TokenLossArgs& args) override { ref::token_loss(*this, args); }
+    void token_scores(const TokenScoresArgs& args) override { ref::token_scores(*this, args); }
     void adamw(const AdamWArgs& args) override { ref_.adamw(args); }
     void add(const AddArgs& args) override { ref_.add(args); }
     void blend(const BlendArgs& args) override { ref_.blend(args); }

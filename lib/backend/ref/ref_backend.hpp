@@ -70,6 +70,8 @@ class RefBackend final : public Backend {
     void contrastive_rows(const ContrastiveRowsArgs& args) override;
     void contrastive_rows_backward(const ContrastiveRowsBackwardArgs& args) override;
     void siglip_rows(const SiglipRowsArgs& args) override;
+    void token_loss(const TokenLossArgs& args) override;
+    void token_scores(const TokenScoresArgs& args) override;
     void adamw(const AdamWArgs& args) override;
 
   private:

@@ -19,6 +19,7 @@
 #include "backend/ref/mean_token.hpp"
 #include "backend/ref/patch_embedding.hpp"
 #include "backend/ref/ref_backend.hpp"
+#include "backend/ref/token_loss.hpp"
 
 namespace clip {
 
@@ -331,6 +332,14 @@ void RefBackend::siglip_rows(const SiglipRowsArgs& args) {
                             args.rows.f32() + r * width, args.columns.f32(), args.scale, args.bias,
                             args.weight, args.first + r, args.columns.shape[0], width);
     });
+}
+
+void RefBackend::token_loss(const TokenLossArgs& args) {
+    ref::token_loss(*this, args);
+}
+
+void RefBackend::token_scores(const TokenScoresArgs& args) {
+    ref::token_scores(*this, args);
 }
 
 void RefBackend::adamw(const AdamWArgs& args) {

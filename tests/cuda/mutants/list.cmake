@@ -203,6 +203,15 @@ clip_mutant(contrastive_tail FILE contrastive_loss.cu UNIT contrastive_loss.cu
 clip_mutant(siglip_tail FILE siglip_loss.cu UNIT siglip_loss.cu
   FROM "if (c + j >= of.columns)" TO "if (c + j > of.columns)"
   TESTS test_ops "siglip rows: loss*")
+clip_mutant(token_loss_no_barrier FILE token_loss.cu UNIT token_loss.cu
+  FROM "block_barrier(); // warp 0 has read the tokens' logits" TO ""
+  TESTS test_ops "token loss: every backend*")
+clip_mutant(token_loss_origin FILE token_loss.cu UNIT token_loss.cu
+  FROM "all.sum = all.sum * exp(all.largest - largest);" TO ""
+  TESTS test_ops "token loss: every backend*")
+clip_mutant(token_scores_tail FILE token_loss.cu UNIT token_loss.cu
+  FROM "t < end; t += kWarpSize" TO "t <= end; t += kWarpSize"
+  TESTS test_ops "token scores: every backend*")
 clip_mutant(top_k_tail FILE select_keys.hpp UNIT top_k.cu
   FROM "at < count ? source(at)" TO "at <= count ? source(at)"
   TESTS test_ops "top k: every backend*")

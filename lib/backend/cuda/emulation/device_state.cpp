@@ -12,7 +12,13 @@ DeviceState& device_state() {
     return state;
 }
 
+int& current_device() {
+    thread_local int device = 0;
+    return device;
+}
+
 void set_machine(const Machine& machine) {
+    current_device() = 0;
     DeviceState& state = device_state();
     const std::lock_guard lock(state.mutex);
     state.machine = machine;

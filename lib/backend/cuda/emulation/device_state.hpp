@@ -21,6 +21,7 @@ using Work = std::function<void()>;
 
 /// Behind Stream::handle(). Work is numbered from 1 in the order in which it came.
 struct StreamState {
+    int device = 0; ///< the thread's when it was made
     std::deque<Work> queue;
     std::uint64_t put = 0, done = 0;
     bool capturing = false;
@@ -52,6 +53,9 @@ struct DeviceState {
     std::string bad_settings; ///< what the environment said that was not understood
 };
 DeviceState& device_state();
+
+/// The device that this thread's calls are for.
+int& current_device();
 
 /// Throws where the device is lost.
 void check_lost(const DeviceState& state, std::string_view what);

@@ -39,6 +39,9 @@ void launch_emulated(std::string_view name, const LaunchShape& shape, Stream& st
     const std::string what = concat("run kernel ", name);
     check_lost(state, what);
     check_shape(name, shape);
+    if (static_cast<const StreamState*>(stream.handle())->device != current_device())
+        fail(ErrorCode::device_failure,
+             concat("cuda: ", what, ": invalid resource handle (cudaErrorInvalidResourceHandle)"));
     if (++state.counts.launches == state.machine.fail_launch)
         fail(ErrorCode::device_failure,
              concat("cuda: ", what, ": too many resources requested for launch"));

@@ -101,13 +101,17 @@ DriverState driver_state() {
 
 Properties device_properties(int device) {
     const Machine& machine = device_state().machine;
+    // Kernels for sm_80 run on 8.6 and 8.9, too, and those for sm_120 are the same: a launch has to
+    // fit the smallest of them (CUDA C++ Programming Guide, "Technical Specifications per Compute
+    // Capability").
+    const bool hopper = machine.capability == 90;
     return {.name = "emulated GPU",
             .pci = concat("0000:0", device, ":00.0"),
             .major = machine.capability / 10,
             .minor = machine.capability % 10,
             .multiprocessors = 4,
-            .shared_bytes = 227 << 10,
-            .shared_bytes_of_multiprocessor = 228 << 10,
+            .shared_bytes = hopper ? 227U << 10U : 99U << 10U,
+            .shared_bytes_of_multiprocessor = hopper ? 228U << 10U : 100U << 10U,
             .l2_bytes = 32 << 20,
             .memory_bytes = machine.memory_bytes,
             .clock_khz = 1000000,
@@ -119,6 +123,7 @@ void set_device(int device) {
     const DeviceState& state = device_state();
     if (device >= state.machine.devices)
         fail(ErrorCode::unsupported, "cuda: choose the device: invalid device ordinal");
+    current_device() = device;
 }
 
 MemoryState memory_state() {
@@ -186,6 +191,7 @@ void free_pinned(void* at) noexcept {
 
 Stream::Stream() {
     auto made = std::make_unique<StreamState>();
+    made->device = current_device();
     DeviceState& state = device_state();
     const Lock lock(state.mutex);
     state.streams.push_back(made.get());

@@ -126,6 +126,9 @@ std::string GlobalShadow::touch(GlobalCell& cell, Access access, const Actor& ac
         if (cell.reader.block != 0) {
             if (cell.reader.block != actor.block)
                 cell.many_blocks = true;
+            else if (actor.block_epoch > cell.read_epoch)
+                // A barrier of the whole block came after all of them: whoever writes has heard.
+                cell.many_warps = cell.many_lanes = false;
             else if (cell.reader.thread / 32U != actor.warp)
                 cell.many_warps = true;
             else if (cell.reader.thread != actor.thread &&

@@ -149,10 +149,11 @@ void copy_async(void* to, const void* from, int bytes) {
     Emulator& gpu = emulator();
     if (bytes < 0 || bytes > 16)
         fault(concat("asynchronous copy of ", bytes, " bytes"));
+    // The low bits of the address are where the hardware is told how many bytes there are.
+    if (reinterpret_cast<std::uintptr_t>(from) % 16 != 0)
+        fault("asynchronous copy from a misaligned address");
     PendingCopy copy{to, {}};
     if (bytes > 0) {
-        if (reinterpret_cast<std::uintptr_t>(from) % 16 != 0)
-            fault("asynchronous copy from a misaligned address");
         for (int i = 0; i < bytes; i += static_cast<int>(kCellBytes))
             check_global(static_cast<const std::byte*>(from) + i,
                          std::min<std::size_t>(kCellBytes, static_cast<std::size_t>(bytes - i)),
