@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "backend/cuda/cuda_options.hpp"
 #include "backend/cuda/workspace_plan.hpp"
@@ -10,6 +11,7 @@
 #include "trainer/learner.hpp"
 #include "trainer/trained_transformer.hpp"
 #include "trainer/trained_vit.hpp"
+#include "trainer/vocabulary_softmax.hpp"
 
 namespace clip::trainer {
 
@@ -86,6 +88,16 @@ std::int64_t gpu_workspace(const Recipe& recipe, const ModelConfig& config, doub
         const std::int64_t texts = std::min(of_slice, std::max<std::int64_t>(1, most / tokens));
         bytes = std::max(
             bytes, block_workspace(texts * tokens, config.text.width, config.text.mlp_width, type));
+    }
+    if (scores_are_likelihoods(recipe.objective.objective)) {
+        const bool bag = recipe.objective.objective == Objective::bag_of_words;
+        const std::int64_t rows =
+            std::min(kRowsOfLogits * kMostRowsOfLogits,
+                     bag ? of_slice : std::numeric_limits<std::int64_t>::max());
+        bytes =
+            std::max(bytes, cuda::linear_backward_bytes(rows, config.text.vocab_size,
+                                                        bag ? config.embed_dim : config.text.width,
+                                                        DType::f32, DType::f32, type));
     }
     return bytes;
 }

@@ -130,7 +130,10 @@ TowerMemory text_memory(const ModelConfig& config, std::int64_t texts, double to
 }
 
 std::int64_t logits_memory(const ModelConfig& config, std::int64_t rows, const ArenaKind& arena) {
-    return arena.bytes(std::min(kRowsOfLogits, rows) * config.text.vocab_size);
+    const std::int64_t step = kRowsOfLogits * std::min(arena.batch_factor, kMostRowsOfLogits);
+    // On a device losses are there before they are on the host, in float64.
+    const std::int64_t losses = arena.is_on_host() ? 0 : arena.bytes(2 * rows);
+    return losses + arena.bytes(std::min(step, rows) * config.text.vocab_size);
 }
 
 std::int64_t caption_memory(const ModelConfig& config, std::int64_t texts, double tokens_per_text,

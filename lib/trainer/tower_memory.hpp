@@ -23,6 +23,7 @@ struct ArenaKind {
     std::int64_t batch_factor = 1;                   ///< Backend::batch_factor()
     std::int64_t alignment = Arena::alignment(true); ///< in the memory that it lies in
 
+    bool is_on_host() const { return alignment == Arena::alignment(true); }
     /// What Arena::take() counts for so many elements.
     std::int64_t bytes(std::int64_t elements, DType dtype = DType::f32) const {
         const std::int64_t all = elements * static_cast<std::int64_t>(dtype_size(dtype));

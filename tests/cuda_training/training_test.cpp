@@ -101,6 +101,19 @@ TEST_CASE(
     }
 }
 
+TEST_CASE("cuda training: captions are predicted by blocks of 16 bits, too") {
+    const ObjectiveSettings caption{.objective = Objective::caption};
+    const Learned want = learn({caption, four_blocks(), false, {}}, test::backend("automatic", 1));
+    for (const DType precision : {DType::f16, DType::bf16}) {
+        CAPTURE(dtype_name(precision));
+        Gpu gpu(precision);
+        const Learned got = learn({caption, four_blocks(), false, {}, precision}, gpu.backend);
+        CHECK(std::abs(got.loss - want.loss) < 1e-3 * want.loss);
+        CHECK(distance(got.grads, want.grads) < bound(precision));
+        CHECK(learn({caption, four_blocks(), true, {}, precision}, gpu.backend).grads == got.grads);
+    }
+}
+
 TEST_CASE("cuda training: activations that are computed again are the same bits, also in slices") {
     for (const DType precision : {DType::f16, DType::bf16}) {
         CAPTURE(dtype_name(precision));
@@ -117,9 +130,18 @@ TEST_CASE("cuda training: activations that are computed again are the same bits,
     }
 }
 
-TEST_CASE("cuda training: the plan of a GPU is what its arena and its workspace take") {
-    for (const DType precision : {DType::f32, DType::f16, DType::bf16})
+TEST_CASE("cuda training: the plan of a GPU is what its arena takes") {
+    struct Kind {
+        Objective objective;
+        DType precision;
+    };
+    for (const auto [objective, precision] :
+         {Kind{Objective::contrastive, DType::f32}, Kind{Objective::contrastive, DType::f16},
+          Kind{Objective::contrastive, DType::bf16}, Kind{Objective::siglip, DType::f16},
+          Kind{Objective::bag_of_words, DType::f16}, Kind{Objective::caption, DType::f32},
+          Kind{Objective::caption, DType::bf16}})
         for (const bool frugal : {false, true}) {
+            CAPTURE(objective_name(objective));
             CAPTURE(dtype_name(precision));
             CAPTURE(frugal);
             Gpu gpu(precision);
@@ -127,6 +149,7 @@ TEST_CASE("cuda training: the plan of a GPU is what its arena and its workspace 
             Recipe recipe;
             recipe.batch_size = 8;
             recipe.precision = precision;
+            recipe.objective.objective = objective;
             const TrainingPlan plan = plan_training(
                 recipe, {.frugal = frugal}, config,
                 {.pairs = 100, .tokens_per_text = 7, .ranks = 1}, gpu.backend.device());
@@ -134,11 +157,15 @@ TEST_CASE("cuda training: the plan of a GPU is what its arena and its workspace 
             test::Pairs pairs(8);
             for (TokenizedText& text : pairs.texts)
                 text = test::marked({1, 2, 3, 4, 5});
-            TinyRun run({.config = config, .frugal = frugal, .locked = {}, .storage = precision},
+            TinyRun run({.objective = recipe.objective,
+                         .config = config,
+                         .frugal = frugal,
+                         .locked = {},
+                         .storage = precision},
                         gpu.backend, alone());
             run.learner().learn(pairs.batch(), 1);
-            const auto loss =
-                static_cast<std::uint64_t>(2 * 4 * (4 * 8 * config.embed_dim + 4 * 8));
+            const auto loss = static_cast<std::uint64_t>(
+                scores_are_likelihoods(objective) ? 0 : 2 * 4 * (4 * 8 * config.embed_dim + 4 * 8));
             CHECK(plan.activation_bytes ==
                   static_cast<std::uint64_t>(run.arena().peak_bytes()) + loss);
             CHECK(plan.picture_bytes == 8 * 3 * 8 * 8 * 4);
