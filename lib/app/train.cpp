@@ -126,8 +126,8 @@ class Training {
                 mean_tokens(*pairs_, start_.tokenizer ? &*start_.tokenizer : nullptr,
                             static_cast<std::size_t>(start_.config.text.context_length)),
             .ranks = ranks};
-        const std::string named = training_device(options_);
-        const Device device = named == "auto" ? machine_.backend().device() : parse_device(named);
+        const Device device =
+            options_.device == "auto" ? machine_.backend().device() : parse_device(options_.device);
         recipe_.precision = parse_precision(options_.precision, device);
         const PlannedRun run{
             .start = start_,
