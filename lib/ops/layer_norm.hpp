@@ -20,7 +20,7 @@ void layer_norm(Backend& backend, const LayerNormArgs& args);
 /// Gradients of layer_norm.
 ///
 /// Shapes:  x, grad_y, residual, grad_x (R, D); gamma, grad_gamma, grad_beta (D); mean, rstd (R) as
-///          the forward saved them.
+///          the forward saved them. grad_y is of any type the backend takes, all else float32.
 /// Maths:   z = (x - mean) rstd, g = grad_y gamma,  grad_x = rstd (g - mean(g) - z mean(g z)) +
 ///          residual,  grad_gamma += sum over rows of grad_y z,  grad_beta += sum of grad_y.
 /// Numerics: a row of grad_x has the same bits whatever R is; sums over rows as in linear_backward.

@@ -38,7 +38,8 @@ void update_linear(Backend& backend, PreparedLinear& prepared, const LinearWeigh
 /// Gradients of a linear layer, and through the activation that made its input.
 ///
 /// Shapes:  grad_y (R, out); x, pre_activation, grad_x (R, in); weight, grad_weight (out, in);
-///          grad_bias (out). x is needed for grad_weight, weight for grad_x.
+///          grad_bias (out). x is needed for grad_weight, weight for grad_x. grad_y, x,
+///          pre_activation and grad_x are of any type the backend takes, each of its own.
 /// Maths:   grad_x = (grad_y W) * activation'(pre_activation),  grad_weight += grad_y^T x,
 ///          grad_bias += sum over rows of grad_y.
 /// Numerics: a row of grad_x has the same bits whatever R is; sums over rows are cut into slices of

@@ -22,7 +22,7 @@ ArenaKind planned_arena(Device device, DType precision);
 /// Bytes of one rank, and steps, with all that is trained on `device`. Activations are those of the
 /// arena, exactly where texts have as many tokens as was said, and what the loss keeps. A locked
 /// picture tower's scratch, and what a validation needs, are left out. A GPU's workspace is that of
-/// the transformers' backward products; a ResNet's is left out.
+/// the backward products of transformers and of logits; a ResNet's is left out.
 TrainingPlan plan_training(const Recipe& recipe, const RunSettings& settings,
                            const ModelConfig& config, const PlannedData& data, Device device = {});
 

@@ -92,16 +92,20 @@ GpuCase linear_case(const char* name, std::int64_t rows, std::int64_t in, std::i
                      });
 }
 
-GpuCase linear_backward_case(std::int64_t rows, std::int64_t in, std::int64_t out) {
+/// Between layers of `dtype`: to be run with the same --compute.
+GpuCase linear_backward_case(std::int64_t rows, std::int64_t in, std::int64_t out, DType dtype) {
     const double product = 2.0 * static_cast<double>(rows * in * out);
-    const double bytes = 4.0 * static_cast<double>(2 * rows * in + rows * out + 2 * in * out);
-    return make_case("linear backward", concat(rows, "x", in, "x", out), DType::f32, 2 * product,
-                     bytes, Peak::tensor_32, [=](cuda::CudaBackend& backend, Operands& operands) {
+    const auto wide = static_cast<double>(dtype_size(dtype));
+    const double bytes = wide * static_cast<double>(2 * rows * in + rows * out) +
+                         12.0 * static_cast<double>(in * out);
+    return make_case("linear backward", concat(rows, "x", in, "x", out), dtype, 2 * product, bytes,
+                     dtype == DType::f32 ? Peak::tensor_32 : Peak::tensor_16,
+                     [=](cuda::CudaBackend& backend, Operands& operands) {
                          LinearBackwardArgs args;
-                         args.grad_y = operands.random({rows, out}, 1);
-                         args.x = operands.random({rows, in}, 1);
+                         args.grad_y = operands.random({rows, out}, 1, dtype);
+                         args.x = operands.random({rows, in}, 1, dtype);
                          args.weight = operands.random({out, in}, 0.05F);
-                         args.grad_x = operands.empty({rows, in});
+                         args.grad_x = operands.empty({rows, in}, dtype);
                          args.grad_weight = operands.random({out, in}, 1);
                          args.grad_bias = operands.random({out}, 1);
                          return ReadyOp{[=, &backend] { backend.linear_backward(args); },
@@ -134,6 +138,63 @@ GpuCase attention_case(const Architecture& of, DType dtype) {
                          args.scale = 0.125F;
                          args.y = operands.empty({rows, width}, dtype);
                          return ReadyOp{[=, &backend] { backend.attention(args); }, {args.y}};
+                     });
+}
+
+GpuCase attention_backward_case(const Architecture& of, DType dtype) {
+    const std::int64_t rows = of.rows(), width = of.width;
+    const double flop = 14.0 * static_cast<double>(rows * of.tokens() * width);
+    const double bytes = 13.0 * static_cast<double>(rows * width) * dtype_size(dtype);
+    return make_case(
+        "attention backward", concat(of.batch, "x", of.tokens(), "x", width / 64, "x64"), dtype,
+        flop, bytes, dtype == DType::f32 ? Peak::tensor_32 : Peak::tensor_16,
+        [=](cuda::CudaBackend& backend, Operands& operands) {
+            for (std::int64_t i = 0; i <= of.batch; ++i)
+                operands.offsets.push_back(i * of.tokens());
+            const MutView qkv = operands.random({rows, 3 * width}, 1, dtype);
+            const MutView grads = operands.random({rows, 3 * width}, 1, dtype);
+            const auto part = [&](const MutView& rows_of, std::int64_t i) {
+                return part_of(rows_of, i * width, Shape{1, width}).data;
+            };
+            AttentionBackwardArgs args;
+            args.q = part(qkv, 0);
+            args.k = part(qkv, 1);
+            args.v = part(qkv, 2);
+            args.dtype = dtype;
+            args.q_stride = args.kv_stride = args.grad_q_stride = args.grad_kv_stride = 3 * width;
+            args.q_offsets = args.k_offsets = operands.offsets;
+            args.heads = static_cast<int>(width / 64);
+            args.head_width = 64;
+            args.scale = 0.125F;
+            args.y = operands.random({rows, width}, 1, dtype);
+            args.log_sum_exp = operands.random({rows, args.heads}, 1);
+            args.grad_y = operands.random({rows, width}, 1, dtype);
+            args.grad_q = part(grads, 0);
+            args.grad_k = part(grads, 1);
+            args.grad_v = part(grads, 2);
+            return ReadyOp{[=, &backend] { backend.attention_backward(args); }, {grads}};
+        });
+}
+
+/// grad_y is of `dtype`, all else float32.
+GpuCase layer_norm_backward_case(const Architecture& of, DType dtype) {
+    const std::int64_t rows = of.rows(), width = of.width;
+    const double bytes =
+        static_cast<double>(rows * width) * (16.0 + 2.0 * static_cast<double>(dtype_size(dtype)));
+    return make_case("layer norm backward", concat(rows, "x", width), dtype, 0, bytes, Peak::memory,
+                     [=](cuda::CudaBackend& backend, Operands& operands) {
+                         LayerNormBackwardArgs args;
+                         args.x = operands.random({rows, width}, 1);
+                         args.gamma = operands.random({width}, 1);
+                         args.mean = operands.random({rows}, 0.1F);
+                         args.rstd = operands.random({rows}, 1);
+                         args.grad_y = operands.random({rows, width}, 1, dtype);
+                         args.residual = operands.random({rows, width}, 1);
+                         args.grad_x = operands.empty({rows, width});
+                         args.grad_gamma = operands.random({width}, 1);
+                         args.grad_beta = operands.random({width}, 1);
+                         return ReadyOp{[=, &backend] { backend.layer_norm_backward(args); },
+                                        {args.grad_x, args.grad_gamma}};
                      });
 }
 
@@ -276,7 +337,11 @@ std::vector<GpuCase> gpu_cases(const Architecture& of) {
         cases.push_back(linear_case("down", rows, mlp, width, Activation::none, true, dtype));
     }
     cases.push_back(preprocess_case(of));
-    cases.push_back(linear_backward_case(rows, width, mlp));
+    for (const DType dtype : {DType::f16, DType::f32}) {
+        cases.push_back(linear_backward_case(rows, width, mlp, dtype));
+        cases.push_back(attention_backward_case(of, dtype));
+        cases.push_back(layer_norm_backward_case(of, dtype));
+    }
     cases.push_back(similarity_case(of, 1000));
     cases.push_back(similarity_top_k_case(of, 1000));
     cases.push_back(contrastive_case(of, false));
