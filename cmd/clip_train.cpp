@@ -180,7 +180,7 @@ void define_run(CLI::App& app, app::TrainOptions& options) {
         ->group(cli::kOutputGroup);
     cli::add_switch(app, "--overwrite", options.overwrite, "begin anew where a run is already",
                     "What the earlier run left goes when there is something new in its place: its "
-                    "state with the first state, its models with the first model.")
+                    "state and its log with the first state, its models with the first model.")
         ->group(cli::kOutputGroup);
     cli::add_number<std::size_t>(
         app, "--keep", options.keep, "N", "models of how many epochs to keep",

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <deque>
 #include <optional>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -131,8 +133,26 @@ struct RunFolder::Impl {
                         "and --init ",
                         model(), " -o OTHER trains that model further)"));
         replaces = replaces_models = mode == RunMode::overwrite;
+        holds_log = replaces && holds_run;
         log_begins = replaces || !exists(state());
         keeps_log = mode == RunMode::fresh;
+    }
+
+    /// Begins the log anew.
+    void begin_log() {
+        if (keeps_log)
+            log.set_aside();
+        else
+            log.clear();
+        log_begins = false;
+    }
+
+    /// Lines that could not be written stay for the next time.
+    void log_held() {
+        if (log_begins)
+            begin_log();
+        for (; !held.empty(); held.pop_front())
+            log.append(held.front());
     }
 
     /// Whether what is called "state" can be one: everything else is left to whom it belongs.
@@ -160,6 +180,8 @@ struct RunFolder::Impl {
     bool replaces = false;         ///< an earlier run's files stay until there are new ones
     bool log_begins = false;       ///< lines of a run that left no state are not continued
     bool keeps_log = false;        ///< they are set aside: nobody said that they may go
+    bool holds_log = false;        ///< an earlier run's log stays until there is a new state
+    std::deque<std::string> held;  ///< lines that wait for it
 };
 
 RunFolder::RunFolder(const std::string& path, RunMode mode)
@@ -190,6 +212,12 @@ void RunFolder::save(const RunState& state, const Parameters& parameters,
     impl_->log.sync(); // a state is never ahead of its log
     write_run_state(impl_->state(), state, parameters, average);
     impl_->replaces = false;
+    if (!std::exchange(impl_->holds_log, false))
+        return;
+    try {
+        impl_->log_held();
+    } catch (const Error&) { // the next log() tries again, and says why it fails
+    }
 }
 
 std::string RunFolder::write_model(const ModelConfig& config, const Parameters& parameters,
@@ -227,11 +255,11 @@ std::string RunFolder::write_model(const ModelConfig& config, const Parameters& 
 }
 
 void RunFolder::log(std::string_view line) {
-    if (impl_->log_begins && impl_->keeps_log)
-        impl_->log.set_aside();
-    else if (impl_->log_begins)
-        impl_->log.clear();
-    impl_->log_begins = false;
+    if (impl_->holds_log) {
+        impl_->held.emplace_back(line);
+        return;
+    }
+    impl_->log_held();
     impl_->log.append(line);
 }
 

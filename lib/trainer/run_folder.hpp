@@ -63,7 +63,8 @@ class RunFolder {
                             std::uint64_t keep);
 
     /// Appends a line (without its end) to log.jsonl; a run that begins anew begins it anew, and
-    /// a fresh one leaves what it finds there in log.jsonl.old.
+    /// a fresh one leaves what it finds there in log.jsonl.old. Over an earlier run, lines are held
+    /// back until the first new state, which that run's log then makes room for, too.
     /// Errors: io_failure (and nothing of the line stays; state and model do not depend on it).
     void log(std::string_view line);
 

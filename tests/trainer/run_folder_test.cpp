@@ -70,19 +70,24 @@ TEST_CASE("run folder: a run is refused, resumed or overwritten") {
     write_file(path + "/.state.tmp", "half");
     const std::string state = read_file(path + "/state");
     {
-        // A run that ends before its first state leaves the earlier one.
+        // A run that ends before its first state leaves the earlier one, and its log.
         RunFolder folder(path, RunMode::overwrite);
+        folder.log("{\"step\":1,\"lost\":1}");
         CHECK_FALSE(folder.has_state());
         CHECK(read_file(path + "/state") == state);
         CHECK(names_in(path + "/models").contains("step-12"));
     }
+    CHECK(read_file(path + "/log.jsonl") == log);
     RunFolder folder(path, RunMode::overwrite);
     folder.log("{\"step\":1}");
+    CHECK(read_file(path + "/log.jsonl") == log);
     MadeRun fresh;
     fresh.go_to(1);
     fresh.save(folder);
     CHECK(folder.has_state());
     CHECK(read_file(path + "/log.jsonl") == "{\"step\":1}\n");
+    folder.log("{\"step\":2}");
+    CHECK(read_file(path + "/log.jsonl") == "{\"step\":1}\n{\"step\":2}\n");
     CHECK(fs::exists(path + "/model")); // until there is another
     fresh.write_model(folder);
     CHECK(names_in(path) ==
