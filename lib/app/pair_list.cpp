@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "app/pair_list.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -68,10 +67,8 @@ void add_row(PairList& list, std::string_view row, const io::DelimitedFormat& fo
              const train::TableColumns& columns) {
     std::vector<std::string> fields;
     io::split_record(row, format, fields);
-    const std::size_t last = std::max(columns.picture, columns.text);
-    if (fields.size() <= last)
-        fail(ErrorCode::bad_format,
-             concat("too few fields (got ", fields.size(), ", want at least ", last + 1, ")"));
+    if (const std::string problem = columns.problem(fields); !problem.empty())
+        fail(ErrorCode::bad_format, problem);
     std::string& picture = fields[columns.picture];
     std::string& caption = fields[columns.text];
     if (picture.empty() || caption.empty())

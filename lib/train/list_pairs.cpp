@@ -49,10 +49,8 @@ class TablePairs : public PairSource {
     std::vector<std::string> read_row(std::uint64_t index) const {
         std::vector<std::string> fields;
         io::split_record(file_.read(index), format_, fields);
-        const std::size_t last = std::max(columns_.picture, columns_.text);
-        if (fields.size() <= last)
-            fail(ErrorCode::bad_format, concat(describe(index), ": too few fields (got ",
-                                               fields.size(), ", want at least ", last + 1, ")"));
+        if (const std::string problem = columns_.problem(fields); !problem.empty())
+            fail(ErrorCode::bad_format, concat(describe(index), ": ", problem));
         return fields;
     }
 

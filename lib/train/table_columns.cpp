@@ -60,11 +60,22 @@ std::string list_of(const std::vector<std::string>& header) {
 
 } // namespace
 
+std::string TableColumns::problem(const std::vector<std::string>& fields) const {
+    const std::size_t last = std::max(picture, text);
+    if (fields.size() <= last)
+        return concat("too few fields (got ", fields.size(), ", want at least ", last + 1, ")");
+    for (std::size_t i = count; header && i < fields.size(); ++i)
+        if (!fields[i].empty())
+            return concat("too many fields (got ", fields.size(), ", the header names ", count,
+                          "; captions may have to be quoted)");
+    return {};
+}
+
 std::optional<TableColumns> columns_of_header(const std::vector<std::string>& first) {
     const auto picture = find_column(first, kPictureNames), text = find_column(first, kTextNames);
     if (!picture || !text)
         return std::nullopt;
-    return TableColumns{*picture, *text};
+    return TableColumns{*picture, *text, true, first.size()};
 }
 
 TableColumns find_columns(const std::string& path, const std::vector<std::string>& first,
@@ -82,7 +93,8 @@ TableColumns find_columns(const std::string& path, const std::vector<std::string
                        names.end();
             };
             return {*picture, *text,
-                    is_one_of(*picture, kPictureNames) && is_one_of(*text, kTextNames)};
+                    is_one_of(*picture, kPictureNames) && is_one_of(*text, kTextNames),
+                    first.size()};
         }
     }
     const auto picture = wanted.empty() ? find_column(first, kPictureNames)
@@ -97,7 +109,7 @@ TableColumns find_columns(const std::string& path, const std::vector<std::string
                                    : concat(" named '", wanted[!picture ? 0 : 1], "'"),
                     "; the first row has ", list_of(first),
                     wanted.empty() ? "; --columns says which to take" : ""));
-    return {*picture, *text};
+    return {*picture, *text, true, first.size()};
 }
 
 } // namespace clip::train

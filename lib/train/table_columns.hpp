@@ -12,6 +12,11 @@ namespace clip::train {
 struct TableColumns {
     std::size_t picture = 0, text = 0; ///< from 0
     bool header = true;                ///< the first row names them
+    std::size_t count = 0;             ///< fields of the first row
+
+    /// What is wrong with a row of these fields, such as "too many fields ..."; else empty. Beyond
+    /// the header's columns there is nothing: a comma in a caption that is not quoted would cut it.
+    std::string problem(const std::vector<std::string>& fields) const;
 };
 
 /// The columns that the first row names, if it is a header: it has one of the names of both kinds

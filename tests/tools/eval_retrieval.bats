@@ -70,9 +70,10 @@ vectors() {
     expect_status 1 clip-eval retrieval --pairs bad.tsv pictures.jsonl captions.jsonl
     grep -qF 'bad.tsv:7: too few fields (got 1, want at least 2)' err
     grep -qF 'bad.tsv:8: no picture is named' err
-    printf 'path,text\na.png,ten\nb.png\n' >bad.csv
+    printf 'path,text\na.png,ten\nb.png\nb.png,a red, disc\n' >bad.csv
     expect_status 1 clip-eval retrieval --pairs bad.csv pictures.jsonl captions.jsonl
     grep -qF 'bad.csv: row 2: too few fields' err
+    grep -qF 'bad.csv: row 3: too many fields (got 3, the header names 2; captions may have to be quoted)' err
     printf 'a.png,ten\n' >nameless.csv
     expect_status 2 clip-eval retrieval --pairs nameless.csv pictures.jsonl captions.jsonl
     grep -qF 'its first row does not name the columns' err

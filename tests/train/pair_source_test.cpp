@@ -61,9 +61,11 @@ TEST_CASE("pairs: tables with a header") {
         Lines{"/../1.jpg: \"a\" dog", "/2.jpg: "});
     // `path` counts before `image`, `text` before `title`.
     CHECK(OneFile("A.CSV", "image,path,title,text\n1,2,3,4").lines() == Lines{"/2: 4"});
-    CHECK(OneFile("a.csv", "path,text\n1,2,3\n4\n,5\n\"6\n7\",8\n").lines() ==
+    CHECK(OneFile("a.csv", "path,text\n1,2,\n4\n,5\n\"6\n7\",8\n9,a red, dog\n").lines() ==
           Lines{"/1: 2", "! /a.csv: row 2: too few fields (got 1, want at least 2)",
-                "! /a.csv: row 3: no picture is named", "/6\n7: 8"});
+                "! /a.csv: row 3: no picture is named", "/6\n7: 8",
+                "! /a.csv: row 5: too many fields (got 3, the header names 2; captions may have to "
+                "be quoted)"});
 }
 
 TEST_CASE("pairs: columns by name and by number") {
