@@ -16,6 +16,7 @@
 #include "backend/cuda/gemm_epilogue.hpp"
 #include "backend/cuda/gemm_operand.hpp"
 #include "backend/cuda/linear_hopper.hpp"
+#include "backend/cuda/row_grid.hpp"
 
 namespace clip::cuda {
 
@@ -48,15 +49,14 @@ void epilogue_kernel(ForwardEpilogue epilogue, AnyMatrix sums, std::int64_t rows
 /// own.
 void launch_cublaslt(Context& context, const AlignedMatrix& x, const AlignedMatrix& weight,
                      DType factors, const ForwardEpilogue& epilogue) {
-    const std::int64_t count = x.rows * weight.rows;
     if (epilogue.is_plain())
         return cublaslt_product(context, x, weight, factors, epilogue.y.at, epilogue.y.dtype);
     Workspace::Scope scope(context.workspace());
-    float* sums = scope.take<float>(count);
+    float* sums = scope.take<float>(x.rows * weight.rows);
     cublaslt_product(context, x, weight, factors, sums, DType::f32);
     context.launch(
         "linear_epilogue", epilogue_kernel,
-        {.grid = {static_cast<unsigned>((count + kThreads - 1) / kThreads)}, .block = {kThreads}},
+        {.grid = {blocks_for(x.rows * ((weight.rows + 3) / 4), kThreads)}, .block = {kThreads}},
         epilogue, AnyMatrix(sums, DType::f32, weight.rows), x.rows, weight.rows);
 }
 
