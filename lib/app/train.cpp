@@ -159,6 +159,9 @@ class Training {
         recipe_.precision = parse_precision(options_.precision, machine_.backend().device());
         reporter_.detail(concat(start_.config.name(), ", ", pairs_->size(), " pairs, ",
                                 ranks.description(), ", threads: ", machine_.pool().size()));
+        reporter_.detail(concat("computing with ", machine_.backend().name(), " (",
+                                machine_.backend().implementation("linear_backward"),
+                                "), products of ", dtype_name(recipe_.precision)));
         TrainLog log(*folder_, reporter_, pairs_->size() / recipe_.batch_size, recipe_);
         trainer::RunInputs inputs{.config = start_.config,
                                   .pairs = *pairs_,

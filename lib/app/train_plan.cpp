@@ -151,6 +151,7 @@ std::string plan_json(const PlannedRun& run) {
         .count("steps", plan.steps)
         .count("threads", run.threads)
         .text("device", run.device.is_cpu() ? "cpu" : "cuda")
+        .text("precision", precision_name(recipe.precision))
         .raw("bytes", bytes);
     if (plan.on_device)
         object.raw("host_bytes", host);
